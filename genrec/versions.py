@@ -85,7 +85,7 @@ def check(strict: bool = True) -> list[str]:
     names = {*wanted, *SAME_WINDOW, *BOUND_TO_TORCH}
     installed = {name: _version(name) for name in names}
     for build, name in SAME_WINDOW.items():
-        installed[name] = installed[name] or installed[build]
+        installed[name] = installed.get(name) or installed.get(build)
     found = problems(wanted, installed)
     if not found:
         return []

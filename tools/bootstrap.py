@@ -119,7 +119,7 @@ def pip(venv: Path, *arguments: str, may_fail: bool = False) -> bool:
 
 
 def install_torch(venv: Path, gpu: bool) -> None:
-    """Install torch: for a CPU from the configured indexes, else from PyTorch's own; for a GPU the default."""
+    """Install torch: for a CPU from the configured indexes, else PyTorch's own; for a GPU the default."""
     version = pinned("torch")
     if gpu or sys.platform == "darwin":  # macOS has one build, without a local version
         pip(venv, "install", "--quiet", f"torch=={version}")
@@ -127,9 +127,7 @@ def install_torch(venv: Path, gpu: bool) -> None:
     wanted = ("install", "--quiet", f"torch=={version}+cpu", "-c", str(CONSTRAINTS))
     if not pip(venv, *wanted, may_fail=True):
         index = os.environ.get("TORCH_INDEX_URL") or TORCH_INDEX_URL
-        print(
-            f"[setup] no CPU build of torch {version} on the configured indexes; trying {index}", flush=True
-        )
+        print(f"[setup] the configured indexes have no CPU torch {version}; trying {index}", flush=True)
         pip(venv, *wanted, "--extra-index-url", index)
 
 
@@ -150,10 +148,8 @@ def install(venv: Path, gpu: bool, parts: set[str]) -> None:
 
 def main() -> None:
     """Bring the environment up to date, or return at once when it is."""
-    if sys.version_info < (3, 11):
-        raise SystemExit(
-            f"Python {sys.version.split()[0]} is too old; 3.11 or later: make PYTHON=python3.12 ..."
-        )
+    if sys.version_info < (3, 11):  # noqa: UP036 - this very line speaks to older interpreters
+        raise SystemExit(f"Python {sys.version.split()[0]} is too old; use 3.11 or later: make PYTHON=...")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where the environment goes")
     parser.add_argument("--extras", default="dev", help="extras of pyproject.toml, separated by commas")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import metadata
 
@@ -23,10 +24,11 @@ def constraints(installed: dict[str, str]) -> str:
     Returns:
         The file's text, one line per distribution in alphabetical order.
     """
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in installed.items()}
     kept = {
-        name.lower(): version.partition("+")[0]
-        for name, version in installed.items()
-        if name.lower().replace("_", "-") not in FLAVOURED and not name.lower().startswith("nvidia-")
+        name: normal[name].partition("+")[0]
+        for name in normal
+        if name not in FLAVOURED and not name.startswith("nvidia-")
     }
     return HEADER + "".join(f"{name}=={kept[name]}\n" for name in sorted(kept))
 

@@ -1,6 +1,6 @@
 """What do the measured files in results/ say, as RESULTS.md and as the table in README.md?
 
-`results/<system>_<setting>.json` is the metrics.json of the run that was measured, `results/bench_<what>.json`
+`results/<system>_<setting>.json` is the metrics.json of the measured run, `results/bench_<what>.json`
 what a benchmark found. No number in the two documents is typed by hand; a test holds them equal to the files.
 """
 
@@ -45,9 +45,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """List the keys of all rows: what identifies a row first, then the scalar metrics as they appear."""
-    found = dict.fromkeys(
-        key for row in rows for key, value in row.items() if not isinstance(value, dict | list)
-    )
+    found = dict.fromkeys(key for row in rows for key in row if not isinstance(row[key], dict | list))
     return [c for c in IDENTITY if c in found] + [c for c in found if c not in IDENTITY]
 
 
@@ -72,19 +70,11 @@ def document(results: Mapping[str, Mapping[str, Any]], benches: Mapping[str, Map
     """
     parts = [INTRODUCTION] if results or benches else [INTRODUCTION, NOTHING]
     for name, result in results.items():
-        facts = [
-            f"* {key}: {_facts(result[key])}"
-            for key in ("dataset", "protocol", "provenance")
-            if result.get(key)
-        ]
-        parts.append("\n".join([f"## {name}", "", *facts, ""] if facts else [f"## {name}", ""]))
-        parts.append(table(result["rows"], columns_of(result["rows"])))
+        facts = [f"* {key}: {_facts(result[key])}\n" for key in FACTS if result.get(key)]
+        parts += [f"## {name}\n", "".join(facts), table(result["rows"], columns_of(result["rows"]))]
     if benches:
-        rows = [{"benchmark": name.removeprefix("bench_"), **bench} for name, bench in benches.items()]
-        parts += [
-            "## Speed\n",
-            table(rows, ["benchmark", *[c for c in columns_of(rows) if c != "benchmark"]]),
-        ]
+        rows = [{"benchmark": name.removeprefix("bench_"), **benches[name]} for name in benches]
+        parts += ["## Speed\n", table(rows, columns_of(rows))]
     return "\n".join(parts)
 
 
@@ -102,10 +92,9 @@ def between_markers(text: str, body: str) -> str:
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read (results, benchmarks) from a folder, each `{file stem: content}` in order of name."""
-    found = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))
-    }
-    benches = {name: content for name, content in found.items() if name.startswith("bench_")}
+    paths = sorted(folder.glob("*.json"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    benches = {name: found[name] for name in found if name.startswith("bench_")}
     return {name: found[name] for name in found if name not in benches}, benches
 
 

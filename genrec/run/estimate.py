@@ -68,7 +68,9 @@ def probe_flops(device: str | None = None, size: int = 768, repeats: int = 8) ->
     import torch
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    matrix = torch.ones(size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32)
+    matrix = torch.ones(
+        size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32
+    )
     matrix @ matrix
     started = time.perf_counter()
     for _ in range(repeats):
@@ -77,7 +79,9 @@ def probe_flops(device: str | None = None, size: int = 768, repeats: int = 8) ->
     return 2.0 * size**3 * repeats / (time.perf_counter() - started)
 
 
-def memory_gib(parameters: int, trainable: int, rows: int, length: int, vocabulary: int, width: int, layers: int) -> float:
+def memory_gib(
+    parameters: int, trainable: int, rows: int, length: int, vocabulary: int, width: int, layers: int
+) -> float:
     """Weights, gradients, AdamW moments, logits and activations of one training step.
 
     Args:
@@ -98,7 +102,11 @@ def memory_gib(parameters: int, trainable: int, rows: int, length: int, vocabula
 
 
 def estimate(
-    parameters: int, train_tokens: int, generate_tokens: int = 0, memory: float = 0.0, device: str | None = None
+    parameters: int,
+    train_tokens: int,
+    generate_tokens: int = 0,
+    memory: float = 0.0,
+    device: str | None = None,
 ) -> Estimate:
     """Estimate a stage on this machine (see `Estimate`)."""
     return Estimate(parameters, train_tokens, generate_tokens, probe_flops(device), memory)

@@ -27,7 +27,16 @@ from genrec.run.provenance import provenance
 logger = logging.getLogger(__name__)
 
 # Changing these does not change what the stage computes, so they do not force it to start anew.
-VOLATILE = {"if_done", "estimate", "report_to", "output_dir", "logging_dir", "run_name", "disable_tqdm", "run_dir"}
+VOLATILE = {
+    "if_done",
+    "estimate",
+    "report_to",
+    "output_dir",
+    "logging_dir",
+    "run_name",
+    "disable_tqdm",
+    "run_dir",
+}
 
 
 @dataclass
@@ -121,7 +130,9 @@ def stage_session(
             _write_state(session, mark, settings_of(arguments, *configs), finished=True, seconds=seconds)
 
 
-def _open(stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int) -> Session:
+def _open(
+    stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int
+) -> Session:
     """Decide between skip, resume and a fresh start."""
     state = _state(folder)
     same = state.get("fingerprint") == mark
@@ -209,7 +220,9 @@ def _acquire(handle: IO[str], folder: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise RuntimeError(f"another process is working in '{folder}': wait for it, or use another --run_dir.") from None
+        raise RuntimeError(
+            f"another process is working in '{folder}': wait for it, or use another --run_dir."
+        ) from None
 
 
 def _configure_logging() -> None:

@@ -87,7 +87,9 @@ def test_a_change_upstream_changes_the_fingerprint():
 
 
 def test_where_the_run_lies_does_not_change_the_fingerprint():
-    assert fingerprint("align", {"a": 1, "run_dir": "r"}, []) == fingerprint("align", {"a": 1, "run_dir": "q"}, [])
+    assert fingerprint("align", {"a": 1, "run_dir": "r"}, []) == fingerprint(
+        "align", {"a": 1, "run_dir": "q"}, []
+    )
 
 
 def test_two_processes_cannot_work_in_one_stage(tmp_path):

@@ -1,0 +1,1 @@
+"""Which models score items by id alone? Popularity and SASRec behind one protocol, and their evaluation."""

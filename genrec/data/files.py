@@ -1,0 +1,94 @@
+"""How is a file written so that nobody ever reads half of it?"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+_CHUNK_BYTES = 1 << 20
+
+
+def write_whole(path: str | Path, data: str | bytes) -> None:
+    """Write a file atomically: temporary name in the same folder, fsync, rename.
+
+    Args:
+        path: Destination; missing parent folders are created.
+        data: Content; text is encoded as UTF-8.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    temporary = path.parent / f".{path.name[:80]}.{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("xb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable where the platform can (Windows cannot open folders)."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_json(path: str | Path, obj: Any) -> None:
+    """Write an object as indented JSON, atomically.
+
+    Args:
+        path: Destination.
+        obj: Anything `json` can write; NaN is refused because it is not JSON.
+    """
+    write_whole(path, json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: File to read.
+
+    Returns:
+        The parsed object.
+
+    Raises:
+        ValueError: If the file is not JSON; names file, line and column.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})"
+        ) from error
+
+
+def sha256_of(source: str | Path | bytes) -> str:
+    """Hash a file's content, or bytes.
+
+    Args:
+        source: A path (`str` or `Path`), read in chunks, or the bytes themselves.
+
+    Returns:
+        The SHA-256 digest as 64 hexadecimal characters.
+    """
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    digest = hashlib.sha256()
+    with Path(source).open("rb") as handle:
+        while chunk := handle.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""How good is a ranked list? Ranking, Pass@k, list quality, head and tail groups, uncertainty."""

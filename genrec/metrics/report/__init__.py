@@ -1,0 +1,18 @@
+"""What does a run show for itself? report.md, report.html and metrics.json out of rows, logs and examples.
+
+schema.py    metrics.json: what it must hold, and what was not recorded
+columns.py   which figures make which table, how numbers are written
+verdict.py   what the figures say: warnings first
+collect.py   logs, validations and health files of a run folder
+charts.py    matplotlib drawings as SVG that follows the reader's light or dark theme
+panels.py    which drawings a run deserves
+markdown.py  report.md
+page.py      report.html
+results.py   RESULTS.md and the README table out of results/*.json
+"""
+
+from genrec.metrics.report.collect import collect_run
+from genrec.metrics.report.verdict import Finding, findings
+from genrec.metrics.report.write import write_report
+
+__all__ = ["Finding", "collect_run", "findings", "write_report"]

@@ -1,0 +1,53 @@
+"""How fast against whom? Benchmarks as one table, and where each figure was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from genrec.metrics.report.text import duration, fact, in_markdown
+
+
+def origin_line(provenance: Mapping[str, Any]) -> str:
+    """Command, revision, seeds, hardware, versions, time and memory of a run or a benchmark."""
+    facts = []
+    for key in ("command", "revision", "git_revision", "seeds", "seed", "hardware", "machine", "versions"):
+        if provenance.get(key) not in (None, "", [], {}):
+            value = in_markdown(fact(provenance[key]))
+            facts.append(f"{key.replace('_', ' ')} {value if key != 'command' else f'`{provenance[key]}`'}")
+    if provenance.get("seconds") is not None:
+        facts.append(f"wall time {duration(float(provenance['seconds']))}")
+    if provenance.get("peak_memory_gib") is not None:
+        facts.append(f"peak memory {provenance['peak_memory_gib']:.1f} GiB")
+    return f"Measured with: {'; '.join(facts)}.\n" if facts else ""
+
+
+def bench_section(benches: Mapping[str, Mapping[str, Any]]) -> str:
+    """All benchmarks as one table, and below it where each was measured.
+
+    Args:
+        benches: Content of bench_*.json by file name.
+
+    Returns:
+        The section.
+    """
+    lines = ["## Speed\n", "Ratio: how many times as fast as the peer, unless the unit says otherwise.\n"]
+    lines += ["| benchmark | peer | unit | ours | peer's | ratio |", "|---|---|---|---:|---:|---:|"]
+    origins = []
+    for name, bench in benches.items():
+        what = name.removeprefix("bench_")
+        lines += [_bench_line(what, {**bench, **case}) for case in bench.get("cases") or [{}]]
+        origins.append(f"* {what}: {origin_line({**(bench.get('provenance') or {}), **bench})}".rstrip())
+    return "\n".join([*lines, "", *origins]) + "\n"
+
+
+def _bench_line(what: str, case: Mapping[str, Any]) -> str:
+    label = f"{what}, {case['case']}" if case.get("case") else what
+    words = [in_markdown(value) for value in (label, case.get("peer_name", ""), case.get("unit", ""))]
+    numbers = [_short(case.get(key)) for key in ("ours", "peer", "ratio")]
+    return "| " + " | ".join([*words, *numbers]) + " |"
+
+
+def _short(value: Any) -> str:
+    """A measured number with three digits, text as it is."""
+    return f"{value:.3g}" if isinstance(value, float) else fact(value)

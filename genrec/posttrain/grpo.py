@@ -1,0 +1,290 @@
+"""Where do our methods hook into TRL's GRPO? The only file that touches its private methods.
+
+Legend: n completions of this process, N of all processes, G completions per group, R reward functions.
+What is relied on, held by tests/posttrain/test_grpo_contract.py: `_generate` returns lists that may be
+edited,
+and its caller goes on with the very lists `prompts` and `inputs`; `_calculate_rewards` gathers over
+processes;
+`_generate_and_score_completions` returns a dict with the local `advantages`; `_generate_single_turn` calls
+`model.generate`; the fused head scores `labels`; `_tokenize_prompts`, `_get_train_sampler`, `_metrics`,
+`_logs`,
+`_pending_extra_logs`, `_pending_metrics` and `_step` exist.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import torch
+from accelerate.utils import gather, is_peft_model
+from datasets import Dataset
+from trl import GRPOTrainer
+
+from genrec.decoding.constraint import AnswerConstraint
+from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
+from genrec.posttrain.answer_scoring import add_constrained_head
+from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
+from genrec.posttrain.grpo_config import RecGRPOConfig
+from genrec.posttrain.resampling import Batch, Row, fill_with_live_groups, fresh_prompt_indices
+from genrec.posttrain.rollouts import Rollouts, ScoredRollouts
+from genrec.posttrain.sampler import ResumableRepeatSampler
+
+logger = logging.getLogger(__name__)
+
+
+class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+    """GRPO with dynamic sampling, catalogue-constrained answers and checkpoints that resume exactly.
+
+    With `dynamic_sampling=False` and no constraint it trains exactly as `GRPOTrainer`. A method overrides
+    `describe_rollouts`, `adjust_advantages` and `rollout_metrics`.
+
+    Args:
+        model: path or model; with `beta > 0` its folder must hold the same weights (it is the KL reference).
+        reward_funcs: TRL reward functions.
+        args: configuration.
+        train_dataset: rows with `prompt` (text, tokenized as it is: no template, no BOS) and the columns that
+            rewards need.
+        processing_class: tokenizer.
+        answer_constraint: needed when `args.answer_constraint` is "trie".
+        options: further arguments of `GRPOTrainer` (callbacks, peft_config, eval_dataset, ...).
+
+    Raises:
+        ValueError: a dataset, model or tokenizer that would train something else than asked, with the remedy.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reward_funcs: Any,
+        args: RecGRPOConfig,
+        train_dataset: Dataset,
+        processing_class: Any,
+        *,
+        answer_constraint: AnswerConstraint | None = None,
+        **options: Any,
+    ) -> None:
+        check_dataset(train_dataset, args)
+        check_policy(model, args)
+        if args.answer_constraint == "trie" and answer_constraint is None:
+            raise ValueError(
+                "answer_constraint='trie' needs a trie over token ids; pass answer_constraint=... or trie=..."
+            )
+        self.answer_constraint = answer_constraint if args.answer_constraint == "trie" else None
+        super().__init__(
+            model, reward_funcs, args, train_dataset, processing_class=processing_class, **options
+        )
+        if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
+            check_reference(self.model, self.ref_model)
+        self._constrain_heads()
+        self.add_callback(BoundaryCallback())
+        self._rows: list[Row] = []
+        self._scored: ScoredRollouts | None = None
+        self._drawn: ScoredRollouts | None = None
+        self._numbers: dict[str, float] = {}
+
+    # What a method overrides
+
+    def describe_rollouts(self, rows: list[Row], completions: list[str]) -> dict[str, torch.Tensor]:
+        """Numbers about completions that the method needs from all processes.
+
+        Args:
+            rows: n dataset rows, one per completion.
+            completions: n decoded texts.
+
+        Returns:
+            Columns (n,), the same names on every process; gathered to (N,) in `ScoredRollouts.facts`.
+        """
+        return {}
+
+    def adjust_advantages(self, advantages: torch.Tensor, scored: ScoredRollouts) -> torch.Tensor:
+        """Change the parent's advantages.
+
+        Args:
+            advantages: (n,) of this process.
+            scored: rewards and facts of all processes; `scored.rows` are the local ones.
+
+        Returns:
+            (n,) advantages to train on.
+        """
+        return advantages
+
+    def rollout_metrics(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> dict[str, float]:
+        """Numbers to log for a generation, equal on every process.
+
+        Args:
+            drawn: what the policy did on the prompts as they came (unbiased).
+            kept: what is trained on, after dead groups were replaced.
+
+        Returns:
+            Metric name -> value.
+        """
+        return {}
+
+    # Hooks of the parent
+
+    def _get_train_sampler(self, dataset: Any = None) -> ResumableRepeatSampler:
+        """The parent's order, restored after a resume in a later epoch."""
+        return ResumableRepeatSampler(
+            current_epoch=lambda: int(self.state.epoch or 0),
+            data_source=self.train_dataset if dataset is None else dataset,
+            mini_repeat_count=self.num_generations,
+            batch_size=self.args.generation_batch_size // self.num_generations,
+            repeat_count=self.num_iterations * self.args.steps_per_generation,
+            shuffle=self.shuffle_dataset,
+            seed=self.args.seed,
+        )
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """Tokenize templated text as it is: the parent lets Llama-type tokenizers add a second BOS."""
+        return self.processing_class(text=prompts, add_special_tokens=False)["input_ids"], None, {}
+
+    def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
+        """Sample inside the catalogue, and never a row of the output matrix that has no token."""
+        if self.use_vllm:
+            return super()._generate_single_turn(*args, **kwargs)
+        model = self.accelerator.unwrap_model(self.model_wrapped)
+        with guarded_generation(model, self.answer_constraint, len(self.processing_class)):
+            return super()._generate_single_turn(*args, **kwargs)
+
+    def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
+        """Generate, mask what carries no choice, replace dead groups; edits `prompts` in place."""
+        started = time.perf_counter()
+        batch = Batch(self._rows, prompts, self._rollouts(prompts))
+        tokens = sum(len(ids) for ids in batch.rollouts.completion_ids)
+        self._numbers = {"tokens_per_second": self._throughput(tokens, time.perf_counter() - started)}
+        if self.model.training and self.args.dynamic_sampling:
+            self._resample(batch)
+        return batch.rollouts.as_tuple()
+
+    def _calculate_rewards(
+        self,
+        inputs: list[Row],
+        prompts: list[Any],
+        completions: list[Any],
+        completion_ids_list: list[list[int]],
+    ) -> torch.Tensor:
+        """The parent's gathered rewards, kept together with the method's own facts."""
+        rewards: torch.Tensor  # (N, R)
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        total = (rewards * self.reward_weights.to(rewards.device)).nansum(dim=1)
+        start = self.accelerator.process_index * len(prompts)
+        self._scored = ScoredRollouts(
+            rewards_per_function=rewards,
+            rewards=total.masked_fill(rewards.isnan().all(dim=1), torch.nan),
+            group_size=self.num_generations if self.model.training else self.num_generations_eval,
+            rows=slice(start, start + len(prompts)),
+            facts=self._gather_columns(self.describe_rollouts(inputs, completions)),
+        )
+        return rewards
+
+    def _generate_and_score_completions(self, inputs: list[Row]) -> dict[str, Any]:
+        """The parent's batch with adjusted advantages; logs the method's numbers."""
+        self._rows, self._drawn = inputs, None
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        assert self._scored is not None
+        if self.model.training:
+            output["advantages"] = self.adjust_advantages(output["advantages"], self._scored)
+            # A deque as long as the batch: this overwrites the parent's values in the completions table.
+            self._logs["advantages"].extend(gather(output["advantages"]).tolist())
+        self._log_rollouts(self._drawn or self._scored, self._scored)
+        return output
+
+    # Steps
+
+    def _rollouts(self, prompts: list[Any]) -> Rollouts:
+        """One batch of rollouts from the parent; forced tokens are taken out of the loss."""
+        rollouts = Rollouts(*super()._generate(prompts))
+        if self.answer_constraint is not None:
+            rollouts.loss_mask = choice_mask(rollouts.completion_ids, self.answer_constraint)
+        return rollouts
+
+    def _resample(self, batch: Batch) -> None:
+        """Replace dead groups of a batch in place and note how it went."""
+        drawn = self._drawn = self._probe(batch)
+        result = fill_with_live_groups(
+            batch,
+            drawn.local_flat.nonzero()[:, 0].tolist(),
+            self._draw_fresh,
+            self._count_everywhere,
+            group_size=self.num_generations,
+            max_rounds=self.args.max_resample,
+        )
+        groups, filler = len(drawn.flat), result.filler_everywhere
+        self._numbers |= {"resample/rounds": float(result.rounds), "resample/filler": filler / groups}
+        if filler:
+            logger.info(
+                "step %d: %d of %d groups without reward variance after %d resampling rounds; left out of "
+                "the loss",
+                self.state.global_step,
+                filler,
+                groups,
+                result.rounds,
+            )
+
+    def _draw_fresh(self, resample_round: int) -> tuple[Batch, list[int]]:
+        """A full batch on freshly drawn prompts and its live groups."""
+        accumulation = self.args.gradient_accumulation_steps
+        indices = fresh_prompt_indices(
+            len(self.train_dataset),
+            len(self._rows) // self.num_generations,
+            seed=self.args.seed,
+            step=self.state.global_step * accumulation + self._step % accumulation,
+            resample_round=resample_round,
+            rank=self.accelerator.process_index,
+        )
+        rows = [dict(self.train_dataset[index]) for index in indices for _ in range(self.num_generations)]
+        prompts = [row["prompt"] for row in rows]
+        batch = Batch(rows, prompts, self._rollouts(prompts))
+        return batch, (~self._probe(batch).local_flat).nonzero()[:, 0].tolist()
+
+    def _probe(self, batch: Batch) -> ScoredRollouts:
+        """Score a batch ahead of the parent, leaving no trace in its logs."""
+        rows = batch.rollouts.with_extra_fields(batch.rows)
+        self._calculate_rewards(
+            rows, batch.prompts, batch.rollouts.completions, batch.rollouts.completion_ids
+        )
+        self._pending_extra_logs.clear()
+        self._pending_metrics.clear()
+        assert self._scored is not None
+        return self._scored
+
+    def _constrain_heads(self) -> None:
+        """Score answers under the constraint in the policy and the reference."""
+        if self.answer_constraint is None:
+            return
+        policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        reference = None if self.ref_model is None else self.accelerator.unwrap_model(self.ref_model)
+        for model in (policy, reference):
+            if model is not None:
+                add_constrained_head(model, self.answer_constraint, self.temperature)
+
+    def _gather_columns(self, columns: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Columns (n,) of this process -> columns (N,) of all, one exchange."""
+        if not columns:
+            return {}
+        table = torch.stack([columns[name].double() for name in sorted(columns)], dim=1)
+        gathered = gather(table.to(self.accelerator.device)).cpu()
+        return dict(zip(sorted(columns), gathered.unbind(dim=1), strict=True))
+
+    def _count_everywhere(self, count: int) -> int:
+        """Sum of a count over processes, so that all take the same decision."""
+        here = torch.tensor(count, device=self.accelerator.device)
+        return int(self.accelerator.reduce(here, reduction="sum"))
+
+    def _throughput(self, tokens: int, seconds: float) -> float:
+        """Generated tokens per second of all processes together."""
+        here = torch.tensor([float(tokens), seconds], device=self.accelerator.device)
+        total, spent = self.accelerator.reduce(here, reduction="sum").tolist()
+        return float(total * self.accelerator.num_processes / max(spent, 1e-9))
+
+    def _log_rollouts(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> None:
+        """Hand the numbers of a generation to TRL's log."""
+        self._numbers |= {
+            "zero_variance/drawn": float(drawn.flat.float().mean()),
+            "zero_variance/kept": float(kept.flat.float().mean()),
+        }
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        for name, value in (self._numbers | self.rollout_metrics(drawn, kept)).items():
+            metrics[name].append(value)

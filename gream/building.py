@@ -1,0 +1,109 @@
+"""How does a dataset become an index and an untrained model? The work of recipes/gream_index.py, in order.
+
+1. dataset -> data/           2. CE-SASRec on the training split -> sasrec/
+3. texts (and SASRec's item vectors) -> codes: index.json, health.json, ...
+4. tokenizer with SID tokens, embedding rows -> base/ (a recommender folder with an untrained model)
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from genrec.data import Dataset, load_dataset
+from genrec.llm.backbones import TinyConfig, load_backbone
+from genrec.run.estimate import Estimate, estimate
+from genrec.sid.codes import ItemCodes
+from genrec.sid.vocabulary import SidVocabulary, extend_tokenizer, resize_and_init
+from gream.baselines import fit_sasrec
+from gream.indexing import IndexConfig, build_index
+from gream.prompts import PromptConfig
+from gream.recommend import save_recommender
+from gream.settings import IndexArguments
+
+logger = logging.getLogger(__name__)
+
+
+def load_data(arguments: IndexArguments) -> Dataset:
+    """The dataset of a run."""
+    return load_dataset(arguments.dataset, k_core=arguments.k_core)
+
+
+def build(dataset: Dataset, arguments: IndexArguments, folder: Path) -> dict[str, Any]:
+    """Build everything the later stages read.
+
+    Args:
+        dataset: the dataset.
+        arguments: settings of the index stage.
+        folder: the stage's folder.
+
+    Returns:
+        Facts for stage.json: counts, index health, model size.
+    """
+    dataset.save(folder / "data")
+    split = dataset.split("leave_one_out")
+    sasrec = fit_sasrec(split, dataset.num_items, arguments, folder / "sasrec")
+    vectors = sasrec.item_vectors() if arguments.collaborative else None
+    index = build_index(
+        dataset,
+        arguments.encoder,
+        index_config(arguments),
+        vectors,
+        folder=folder,
+        train_items=split.train_items(),
+    )
+    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base")
+    return {"counts": dataset.counts, "health": index.health, "parameters": parameters}
+
+
+def index_config(arguments: IndexArguments) -> IndexConfig:
+    """How the codes are learnt."""
+    return IndexConfig(
+        method=arguments.method,
+        num_levels=arguments.num_levels,
+        codebook_size=arguments.codebook_size,
+        balanced=arguments.balanced,
+        collisions=arguments.collisions,  # type: ignore[arg-type]  # checked there, with the choices
+        collaborative_weight=arguments.collaborative_weight,
+        seed=arguments.seed,
+    )
+
+
+def save_base_model(dataset: Dataset, codes: ItemCodes, arguments: IndexArguments, folder: Path) -> int:
+    """Load the backbone, teach its tokenizer the SIDs, start the new rows, save.
+
+    Args:
+        dataset: for the catalogue's texts.
+        codes: the item index.
+        arguments: settings of the index stage.
+        folder: recommender folder to write.
+
+    Returns:
+        Number of parameters.
+    """
+    a, texts = arguments, dataset.catalogue.texts()
+    tiny = TinyConfig(
+        a.hidden_size, a.num_layers, a.num_heads, a.num_kv_heads, a.intermediate_size, a.vocab_size
+    )
+    model, tokenizer = load_backbone(a.backbone, texts=texts, tiny=tiny, seed=a.seed)
+    vocabulary = SidVocabulary.for_codes(codes)
+    extend_tokenizer(tokenizer, vocabulary)
+    resize_and_init(model, tokenizer, vocabulary, codes, texts, init=a.init, seed=a.seed)
+    prompts = PromptConfig(a.max_history, tuple(int(digit) for digit in a.think_stages), a.style)
+    extra = {"stage": "index", "dataset": dataset.name, "backbone": a.backbone, "seed": a.seed}
+    save_recommender(folder, model, tokenizer, codes, dataset.catalogue, prompts, extra)
+    return int(sum(p.numel() for p in model.parameters()))
+
+
+def estimate_index(dataset: Dataset, arguments: IndexArguments) -> Estimate:
+    """Cost of the index stage: nearly all of it is the SASRec baseline.
+
+    Args:
+        dataset: the dataset.
+        arguments: settings of the index stage.
+    """
+    a, events = arguments, sum(len(h) for h in dataset.histories)
+    parameters = dataset.num_items * a.sasrec_hidden + 24 * a.sasrec_hidden**2
+    memory = 0.8 + 4 * dataset.num_items * (a.sasrec_hidden * 4 + 3 * 2048) / 2**30
+    return estimate(parameters, a.sasrec_epochs * events, 0, memory)

@@ -1,0 +1,19 @@
+"""How good is a checkpoint? Direct mode over all users, reasoning mode over a fixed sample, examples.
+
+direct.py     Recall, NDCG (with and without the user's own history), what lists are made of, head and tail
+reasoning.py  Pass@k both ways, format, invalid answers, what a foreign chain does
+examples.py   histories, chains and lists as a person reads them
+"""
+
+from gream.evaluate.direct import DirectResult, evaluate_direct, ranking_figures
+from gream.evaluate.examples import build_examples
+from gream.evaluate.reasoning import ReasoningResult, evaluate_reasoning
+
+__all__ = [
+    "DirectResult",
+    "ReasoningResult",
+    "build_examples",
+    "evaluate_direct",
+    "evaluate_reasoning",
+    "ranking_figures",
+]

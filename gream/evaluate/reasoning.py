@@ -1,0 +1,207 @@
+"""How good is reasoning mode? Pass@k over a fixed sample of users, and what the chain itself is worth.
+
+Legend: u users of the sample, n chains per user. A sample counts as a hit when its output has the trained
+form and its answer is the target.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec.data.split import Targets
+from genrec.metrics.passk import pass_table, pass_values
+from genrec.metrics.ranking import exact_mean, ndcg_at_k, ranks_from_lists, recall_at_k
+from genrec.metrics.uncertainty import mean_ci
+
+if TYPE_CHECKING:
+    from gream.recommend import GreamRecommender, SampledChain
+
+BEAM_LIST = 10
+
+
+@dataclass
+class ReasoningResult:
+    """Reasoning mode, judged.
+
+    Attributes:
+        row: One row of metrics.json.
+        samples: u lists of n sampled chains.
+        hits: (u, n) True where a sample is the target.
+    """
+
+    row: dict[str, Any]
+    samples: list[list[SampledChain]] = field(repr=False)
+    hits: NDArray[np.bool_] = field(repr=False)
+
+
+def evaluate_reasoning(
+    recommender: GreamRecommender,
+    targets: Targets,
+    *,
+    num_samples: int = 4,
+    temperature: float = 0.7,
+    top_p: float = 0.9,
+    max_new_tokens: int = 96,
+    constrained: bool = True,
+    swap: bool = True,
+    ks: Sequence[int] = (1, 5, 10),
+    batch_size: int = 64,
+    system: str = "GREAM",
+    stage: str = "",
+    seed: int = 0,
+    progress: bool = False,
+) -> ReasoningResult:
+    """Draw n chains per user and judge their answers.
+
+    Args:
+        recommender: The checkpoint.
+        targets: The sample, u questions (a claim needs at least 1,000).
+        num_samples: n.
+        temperature: Of the draw; 0.7 in the paper.
+        top_p: Nucleus; 0.9 in the paper.
+        max_new_tokens: Longest chain and answer.
+        constrained: True lets only existing items follow a closed chain, so no answer can be invalid;
+            False samples freely and the invalid share says how often no such item exists.
+        swap: Also answer behind each user's own chain and behind another user's (a chain that matters must
+            lower Pass@1 when it is not one's own).
+        ks: Cut-offs of Pass@k; those above n are left out.
+        batch_size: Completions per batch.
+        system: Row label.
+        stage: Row label.
+        seed: Of the draw.
+        progress: Show a bar.
+
+    Returns:
+        The row, the chains and the hits.
+
+    Raises:
+        ValueError: There is no user to judge.
+    """
+    if len(targets) == 0:
+        raise ValueError("there is no user to evaluate: the sample of targets is empty")
+    from gream.recommend.sampling import SamplingConfig
+
+    config = SamplingConfig(temperature, top_p, max_new_tokens, seed)
+    started = time.perf_counter()
+    samples = recommender.sample_chains(
+        targets.histories,
+        num_samples,
+        config,
+        constrained=constrained,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    seconds = time.perf_counter() - started
+    hits = hit_table(samples, targets.targets)
+    row: dict[str, Any] = {"system": system, "stage": stage, "mode": "reasoning", "seed": seed}
+    row |= {"n_users": len(targets), "n_samples": num_samples, "constrained": constrained}
+    row |= pass_figures(hits, np.array([[s.log_prob for s in user] for user in samples]), ks)
+    row |= sample_figures(samples, seconds)
+    if swap:
+        row |= chain_figures(recommender, targets, [user[0].chain for user in samples], batch_size)
+    return ReasoningResult(row, samples, hits)
+
+
+def hit_table(samples: Sequence[Sequence[SampledChain]], targets: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark samples that are the target, (u, n) bool; an output without the trained form never is."""
+    pairs = zip(samples, targets, strict=True)
+    return np.array([[s.format_ok and s.item == target for s in user] for user, target in pairs], dtype=bool)
+
+
+def pass_figures(hits: NDArray[np.bool_], log_probs: NDArray[np.float64], ks: Sequence[int]) -> dict[str, float]:
+    """Pass@k both ways, their means, and the interval of Pass@1.
+
+    Args:
+        hits: (u, n) True where a sample is the target.
+        log_probs: (u, n) sequence log-probabilities.
+        ks: Cut-offs; those above n are left out.
+
+    Returns:
+        `Pass@k`, `Pass@k_ranked`, `Pass@mean`, `Pass@mean_ranked`, `Pass@1_low`, `Pass@1_high`.
+    """
+    table = pass_table(hits, log_probs, ks)
+    for ending in ("", "_ranked"):
+        values = [v for name, v in table.items() if name.endswith("_ranked") == bool(ending)]
+        table[f"Pass@mean{ending}"] = exact_mean(values)
+    interval = mean_ci(pass_values(hits, 1))
+    return {**table, "Pass@1_low": interval.low, "Pass@1_high": interval.high}
+
+
+def sample_figures(samples: Sequence[Sequence[SampledChain]], seconds: float) -> dict[str, float]:
+    """Form of the outputs.
+
+    Args:
+        samples: u lists of n chains.
+        seconds: Time of the draw.
+
+    Returns:
+        Share with the trained form, share of answers that name no item of the catalogue, distinct items per
+        user, mean tokens, tokens per second.
+    """
+    flat = [sample for user in samples for sample in user]
+    answered = [s for s in flat if s.answered]
+    distinct = [len({s.item for s in user if s.item is not None}) for user in samples]
+    tokens = sum(s.num_tokens for s in flat)
+    return {
+        "format_rate": exact_mean([float(s.format_ok) for s in flat]),
+        "answered": len(answered),
+        "invalid": sum(s.item is None for s in answered),
+        "invalid_share": sum(s.item is None for s in answered) / max(1, len(answered)),
+        "distinct_items": exact_mean(distinct),
+        "chain_tokens": tokens / len(flat),
+        "seconds": round(seconds, 2),
+        "tokens_per_second": round(tokens / seconds, 1),
+    }
+
+
+def chain_figures(
+    recommender: GreamRecommender, targets: Targets, chains: Sequence[str], batch_size: int = 32
+) -> dict[str, float]:
+    """What the answer owes to the chain: trie beam behind the own chain, and behind another user's.
+
+    Args:
+        recommender: The checkpoint.
+        targets: The sample.
+        chains: One chain per user.
+        batch_size: Prompts per forward pass.
+
+    Returns:
+        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `Pass@1_own_chain` (first item of that beam) and
+        `Pass@1_swapped_chain`. The swap hands each user the chain of the next one with another target.
+
+    Source: METHODS 1.3 (swapping in another user's chain must lower Pass@1).
+    """
+    width = min(BEAM_LIST, len(recommender.catalogue))
+    own, _ = recommender.rank_after_chains(targets.histories, chains, width, batch_size=batch_size)
+    ranks = ranks_from_lists(own, targets.targets)
+    figures = {"Recall@10_chain_beam": recall_at_k(ranks, 10), "NDCG@10_chain_beam": ndcg_at_k(ranks, 10)}
+    donors = swap_donors(targets.targets)
+    if donors is None:
+        return figures
+    foreign = [chains[donor] for donor in donors]
+    swapped, _ = recommender.rank_after_chains(targets.histories, foreign, width, batch_size=batch_size)
+    figures["Pass@1_own_chain"] = recall_at_k(ranks, 1)
+    figures["Pass@1_swapped_chain"] = recall_at_k(ranks_from_lists(swapped, targets.targets), 1)
+    return figures
+
+
+def swap_donors(targets: Sequence[int] | NDArray[np.int64]) -> list[int] | None:
+    """Whose chain each user gets: the next user (in a circle) with another target.
+
+    Args:
+        targets: (u,) target items.
+
+    Returns:
+        u user rows, or None when all targets are the same item and no foreign chain exists.
+    """
+    wanted = [int(target) for target in targets]
+    if len(set(wanted)) < 2:
+        return None
+    size = len(wanted)
+    return [next((i + s) % size for s in range(1, size) if wanted[(i + s) % size] != wanted[i]) for i in range(size)]

@@ -1,0 +1,154 @@
+"""Which rows does each training stage see, and what will they cost?"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from genrec.run.estimate import Estimate, estimate, memory_gib
+from gream.alignment import AlignmentConfig, build_alignment_rows
+from gream.curriculum import CurriculumSampler
+from gream.prompts import TASKS
+from gream.prompts.wordings import SEQUENTIAL
+from gream.settings import AlignArguments, ReasonArguments, SrpoArguments
+from gream.training import StageModel
+from gream.workspace import training_pairs
+
+logger = logging.getLogger(__name__)
+
+
+def alignment_rows(stage: StageModel) -> Any:
+    """Token rows of the alignment stage (see `gream.alignment`)."""
+    a = stage.arguments
+    assert isinstance(a, AlignArguments)
+    weights = {task: float(a.text_repeats) for task in TASKS} | {SEQUENTIAL: float(a.history_repeats)}
+    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, seed=stage.config.seed)
+    return _sample(_rows(stage, config), a.max_rows, stage.config.seed)
+
+
+def _rows(stage: StageModel, config: AlignmentConfig) -> Any:
+    """Build rows from the training split and the chains."""
+    w = stage.workspace
+    return build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config)
+
+
+def _sample(rows: Any, size: int, seed: int) -> Any:
+    """A seeded sample of rows in their order; -1 keeps all."""
+    if size < 0 or size >= len(rows):
+        return rows
+    return rows.select(np.sort(np.random.default_rng(seed).choice(len(rows), size, replace=False)))
+
+
+def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
+    """Table [alignment rows; reasoning rows] and the order in which the curriculum shows them.
+
+    Raises:
+        ValueError: when there are no chains.
+    """
+    from datasets import concatenate_datasets
+
+    a = stage.arguments
+    assert isinstance(a, ReasonArguments)
+    if not stage.workspace.chains:
+        raise ValueError(f"no chains in '{stage.workspace.chains_path}'; run recipes/gream_cot.py")
+    align = _rows(stage, AlignmentConfig(packed=a.packed, seed=stage.config.seed))
+    align, reason = _sample(align, a.align_rows, stage.config.seed), reasoning_rows(stage)
+    table = concatenate_datasets([align, reason.cast(align.features)])
+    config = stage.config
+    batch = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
+    sampler = CurriculumSampler(
+        len(align),
+        len(reason),
+        batch,
+        epochs=a.epochs,
+        gamma=a.gamma,
+        seed=config.seed,
+        schedule=a.schedule,  # type: ignore[arg-type]  # checked by the sampler, with the choices in its message
+        lengths=[len(ids) for ids in table["input_ids"]],
+    )
+    return table, sampler
+
+
+def reasoning_rows(stage: StageModel) -> Any:
+    """One row per chain: reasoning prompt, chain, answer; loss on the completion."""
+    from datasets import Dataset as RowTable
+
+    formatter, index_of = stage.formatter, stage.parts.catalogue.index_of
+    pairs = [
+        (
+            formatter.reasoning_prompt([index_of(i) for i in chain.history], n),
+            formatter.chain_completion(chain),
+        )
+        for n, chain in enumerate(stage.workspace.chains)
+    ]
+    encoded = formatter.encode_batch(pairs)
+    return RowTable.from_dict(
+        {
+            "input_ids": [ids for ids, _ in encoded],
+            "completion_mask": [mask for _, mask in encoded],
+            "task": ["reasoning"] * len(encoded),
+        }
+    )
+
+
+def rollout_rows(stage: StageModel) -> Any:
+    """Prompts of the RL stage with the codes of the true next item; training interactions only."""
+    from datasets import Dataset as RowTable
+
+    a, formatter, codes = stage.arguments, stage.formatter, stage.parts.item_codes
+    assert isinstance(a, SrpoArguments)
+    pairs = training_pairs(stage.workspace.split, a.max_prompts, stage.config.seed)
+    return RowTable.from_dict(
+        {
+            "prompt": [formatter.reasoning_prompt(history) for history, _ in pairs],
+            "target": [codes.codes[t][: codes.lengths[t]].tolist() for _, t in pairs],
+        }
+    )
+
+
+def estimate_rows(stage: StageModel, visits: float, rows: Any) -> Estimate:
+    """Cost of supervised training.
+
+    Args:
+        stage: the stage.
+        visits: rows seen in all epochs.
+        rows: the table.
+    """
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    tokens = int(visits * float(np.mean(lengths)))
+    return _estimate(
+        stage, tokens, 0, stage.config.per_device_train_batch_size, int(np.percentile(lengths, 99))
+    )
+
+
+def estimate_rollouts(stage: StageModel, rows: Any) -> Estimate:
+    """Cost of SRPO: generation, reference and policy passes, resampling rounds not counted."""
+    config = stage.config
+    prompt = float(np.mean([len(ids) for ids in stage.parts.tokenizer(rows["prompt"][:256])["input_ids"]]))
+    completions = config.max_steps * config.per_device_train_batch_size * config.gradient_accumulation_steps
+    if config.max_steps < 0:
+        completions = int(len(rows) * config.num_generations * config.num_train_epochs)
+    generated = completions * config.max_completion_length
+    scored = int(completions * (prompt + config.max_completion_length))
+    length = int(prompt) + config.max_completion_length
+    return _estimate(stage, scored, generated + scored, config.per_device_train_batch_size, length)
+
+
+def _estimate(stage: StageModel, tokens: int, generated: int, rows: int, length: int) -> Estimate:
+    """Put the model's shape in."""
+    model = stage.parts.model
+    size = sum(p.numel() for p in model.parameters())
+    trainable = size // 20 if stage.arguments.use_lora else size
+    shape = model.config
+    memory = memory_gib(
+        size,
+        trainable,
+        rows,
+        length,
+        model.get_input_embeddings().weight.shape[0],
+        shape.hidden_size,
+        shape.num_hidden_layers,
+    )
+    return estimate(size, tokens, generated, memory)

@@ -1,0 +1,195 @@
+"""What can be set in each GREAM stage? One dataclass per stage; the YAML files and `--help` are made from these.
+
+Trainer settings (learning rate, batch, steps, precision) are TRL's own `SFTConfig` and `SRPOConfig` and stand in the
+same YAML file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from genrec.run import StageArguments
+
+
+@dataclass
+class IndexArguments(StageArguments):
+    """Data, item index, tokenizer and the untrained model."""
+
+    dataset: str = field(
+        default="movielens_100k",
+        metadata={
+            "help": "Name (toy, movielens_100k, amazon_beauty_2014, ...) or folder or file of the dataset."
+        },
+    )
+    k_core: int | None = field(
+        default=None,
+        metadata={"help": "Keep users and items with at least this many interactions; none = as is."},
+    )
+    encoder: str = field(
+        default="minilm",
+        metadata={"help": "Text encoder: minilm, hash, a sentence-transformers folder, or hf:<causal LM>."},
+    )
+    method: str = field(default="rq_kmeans", metadata={"help": "Learner of codes: rq_kmeans or random."})
+    num_levels: int = field(default=4, metadata={"help": "Codes per item (H)."})
+    codebook_size: int = field(default=256, metadata={"help": "Clusters per level (N_l)."})
+    balanced: bool = field(default=False, metadata={"help": "Clusters of equal size, n/N +- 1."})
+    collisions: str = field(
+        default="reassign",
+        metadata={"help": "Colliding items: 'reassign' the nearest free last code, or add a 'suffix' token."},
+    )
+    collaborative: bool = field(
+        default=True,
+        metadata={"help": "Put CE-SASRec item vectors (training interactions only) beside the text vectors."},
+    )
+    collaborative_weight: float = field(
+        default=1.0, metadata={"help": "Length of the collaborative part; the text part has length 1."}
+    )
+    backbone: str = field(
+        default="tiny", metadata={"help": "tiny (from config), smollm2, or any causal LM: hub id or folder."}
+    )
+    hidden_size: int = field(default=192, metadata={"help": "tiny only: width."})
+    num_layers: int = field(default=4, metadata={"help": "tiny only: layers."})
+    num_heads: int = field(default=6, metadata={"help": "tiny only: attention heads."})
+    num_kv_heads: int = field(default=3, metadata={"help": "tiny only: key-value heads."})
+    intermediate_size: int = field(
+        default=576, metadata={"help": "tiny only: width of the feed-forward layer."}
+    )
+    vocab_size: int = field(default=3000, metadata={"help": "tiny only: words of the compact BPE tokenizer."})
+    init: str = field(
+        default="semantic",
+        metadata={"help": "New embedding rows: semantic (words of the cluster), mean, random."},
+    )
+    max_history: int = field(default=20, metadata={"help": "Latest items of a history that a prompt shows."})
+    think_stages: str = field(default="12345", metadata={"help": "Stages a chain holds, e.g. 123 or 12345."})
+    style: str = field(default="compact", metadata={"help": "Wording of chains: compact (tiny) or full."})
+    sasrec_hidden: int = field(default=64, metadata={"help": "Baseline CE-SASRec: width."})
+    sasrec_epochs: int = field(default=30, metadata={"help": "Baseline CE-SASRec: at most this many epochs."})
+    sasrec_dropout: float = field(default=0.3, metadata={"help": "Baseline CE-SASRec: dropout."})
+    sasrec_batch_size: int = field(default=128, metadata={"help": "Baseline CE-SASRec: windows per step."})
+    sasrec_learning_rate: float = field(default=1e-3, metadata={"help": "Baseline CE-SASRec: learning rate."})
+    sasrec_eval_every: int = field(
+        default=2, metadata={"help": "Baseline CE-SASRec: epochs between validations."}
+    )
+    sasrec_valid_users: int | None = field(
+        default=None, metadata={"help": "Baseline CE-SASRec: users of its validation sample; none = all."}
+    )
+    sasrec_max_length: int = field(
+        default=50, metadata={"help": "Baseline CE-SASRec: items of a history it sees."}
+    )
+    seed: int = field(default=0, metadata={"help": "Seed of clustering, initial weights and the baseline."})
+
+
+@dataclass
+class CotArguments(StageArguments):
+    """Five-stage chains from the offline teacher."""
+
+    max_chains: int = field(
+        default=2000, metadata={"help": "Number of chains; -1 = one per user and position."}
+    )
+    per_user: int = field(
+        default=4, metadata={"help": "At most this many chains per user, latest targets first."}
+    )
+    seed: int = field(default=0, metadata={"help": "Seed of the choice of users and wordings."})
+
+
+@dataclass
+class TrainingStageArguments(StageArguments):
+    """What alignment, curriculum and SRPO share."""
+
+    validate_every: int = field(
+        default=0,
+        metadata={"help": "Optimizer steps between validations; 0 = before the first and after the last."},
+    )
+    validation_users: int = field(default=256, metadata={"help": "Users of the fixed validation sample."})
+    validation_samples: int = field(default=4, metadata={"help": "Chains per user when Pass@1 is validated."})
+    num_beams: int = field(default=10, metadata={"help": "Beam width when NDCG@10 is validated."})
+    max_new_tokens: int = field(default=96, metadata={"help": "Longest chain and answer, in tokens."})
+    keep_checkpoints: bool = field(
+        default=False, metadata={"help": "Keep checkpoint-* after the stage finished."}
+    )
+    use_lora: bool = field(
+        default=False,
+        metadata={"help": "Train a LoRA adapter and the new token rows; merged when the stage ends."},
+    )
+    lora_rank: int = field(default=16, metadata={"help": "LoRA: rank."})
+    lora_alpha: int = field(default=32, metadata={"help": "LoRA: scale."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "LoRA: dropout on the adapter's input."})
+
+
+@dataclass
+class AlignArguments(TrainingStageArguments):
+    """Alignment SFT (D_align)."""
+
+    packed: bool = field(
+        default=True,
+        metadata={"help": "One row per history that supervises every next item (else a row each)."},
+    )
+    overlap: int = field(
+        default=10,
+        metadata={"help": "Least context, in items, of a target in the later rows of a long history."},
+    )
+    text_repeats: float = field(
+        default=1.0, metadata={"help": "Copies of each text task per epoch of histories; 0 leaves text out."}
+    )
+    history_repeats: float = field(
+        default=1.0, metadata={"help": "Copies of the histories (with other wordings) per epoch."}
+    )
+    max_rows: int = field(default=-1, metadata={"help": "Use a seeded sample of this many rows; -1 = all."})
+
+
+@dataclass
+class ReasonArguments(TrainingStageArguments):
+    """Reasoning curriculum (D_reason among D_align)."""
+
+    schedule: str = field(
+        default="curriculum",
+        metadata={"help": "curriculum (METHODS 1.3), uniform (all mixed), or align_only (control row)."},
+    )
+    epochs: int = field(default=3, metadata={"help": "Epochs over both sets; the last one mixes uniformly."})
+    gamma: float = field(default=1.5, metadata={"help": "Slope of the insertion probability."})
+    packed: bool = field(default=True, metadata={"help": "As in the alignment stage."})
+    align_rows: int = field(
+        default=1000, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."}
+    )
+    start_from: str = field(
+        default="align",
+        metadata={"help": "Stage whose model this one starts from: align, or index (base model)."},
+    )
+
+
+@dataclass
+class SrpoArguments(TrainingStageArguments):
+    """Sparse-regularised policy optimisation."""
+
+    start_from: str = field(
+        default="reason", metadata={"help": "Stage whose model is the policy and KL reference."}
+    )
+    max_prompts: int = field(
+        default=2000, metadata={"help": "Training (history, next item) pairs; -1 = all."}
+    )
+
+
+@dataclass
+class EvalArguments(StageArguments):
+    """Judge every finished stage and write the report."""
+
+    stages: str = field(
+        default="align,reason,srpo",
+        metadata={"help": "Stages to judge, separated by commas; missing ones are left out."},
+    )
+    num_beams: int = field(default=50, metadata={"help": "Beam width of direct mode; also the longest list."})
+    unseen: bool = field(default=True, metadata={"help": "Also rank with each user's own history left out."})
+    max_users: int = field(default=-1, metadata={"help": "Judge only the first users (debugging); -1 = all."})
+    reasoning_users: int = field(
+        default=128, metadata={"help": "Users of the fixed sample for reasoning mode."}
+    )
+    reasoning_samples: int = field(default=4, metadata={"help": "Chains per user."})
+    temperature: float = field(default=0.7, metadata={"help": "Sampling temperature of reasoning mode."})
+    top_p: float = field(default=0.9, metadata={"help": "Nucleus of reasoning mode."})
+    max_new_tokens: int = field(default=96, metadata={"help": "Longest chain and answer, in tokens."})
+    batch_size: int = field(default=64, metadata={"help": "Prompts decoded at once."})
+    num_examples: int = field(default=5, metadata={"help": "Readable examples in the report."})
+    results: str | None = field(
+        default=None, metadata={"help": "Also write metrics.json here, e.g. results/gream_tiny_ml100k.json."}
+    )
+    seed: int = field(default=0, metadata={"help": "Seed of the user sample and of the chains."})

@@ -1,0 +1,1 @@
+"""How is a reasoning recommender reinforced? SRPO: prefix rewards and bonus-calibrated advantages."""

@@ -1,0 +1,234 @@
+"""What do alignment, curriculum and SRPO do alike? Load, validate, keep the best weights, save.
+
+Every training stage ends as a recommender folder: plain weights (an adapter is merged), tokenizer, index, catalogue and
+prompts, with a model card beside them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from genrec.metrics.ranking import ndcg_at_k, ranks_from_lists, recall_at_k
+from genrec.posttrain.callbacks import JsonlHistory, ThroughputCallback
+from genrec.posttrain.lora import lora_config
+from genrec.posttrain.validation import Scores, ValidationCallback, best_step, load_best, validation_history
+from genrec.run import Session
+from genrec.run.checkpoints import remove_checkpoints
+from genrec.sid.vocabulary import added_ids
+from gream.prompts import Formatter
+from gream.recommend import GreamRecommender, load_parts, save_recommender
+from gream.recommend.folder import Parts
+from gream.recommend.sampling import SamplingConfig
+from gream.settings import TrainingStageArguments
+from gream.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+Validate = Callable[[Any], Scores]
+VALIDATION_SEED = 20_815  # the same users at every stage of every run of a dataset
+
+
+@dataclass
+class StageModel:
+    """The model a stage trains, with what it needs around it.
+
+    Attributes:
+        session: the running stage.
+        arguments: its settings.
+        config: TRL's settings; `output_dir` is the stage's folder.
+        workspace: artifacts of the earlier stages.
+        parts: model, tokenizer, index, catalogue and prompts the stage starts from.
+    """
+
+    session: Session
+    arguments: TrainingStageArguments
+    config: Any
+    workspace: Workspace
+    parts: Parts
+
+    @classmethod
+    def load(
+        cls, session: Session, arguments: TrainingStageArguments, config: Any, start_from: str
+    ) -> StageModel:
+        """Open the model of an earlier stage for training.
+
+        Args:
+            session: the running stage.
+            arguments: the stage's settings.
+            config: SFTConfig or SRPOConfig.
+            start_from: 'index' (untrained), 'align' or 'reason'.
+
+        Returns:
+            The stage; the weights are fp32, precision in training is the config's affair.
+        """
+        workspace = Workspace(Path(arguments.run_dir))
+        parts = load_parts(
+            workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu"
+        )
+        config.output_dir = str(session.folder)
+        return cls(session, arguments, config, workspace, parts)
+
+    @property
+    def formatter(self) -> Formatter:
+        """The formatter of training and inference."""
+        return Formatter(
+            self.parts.tokenizer,
+            self.parts.item_codes,
+            self.workspace.vocabulary,
+            self.parts.catalogue,
+            self.parts.prompt_config,
+        )
+
+    @property
+    def peft_config(self) -> Any:
+        """LoRA with trainable new token rows, or None for full fine-tuning."""
+        a = self.arguments
+        if not a.use_lora:
+            return None
+        ids = added_ids(self.parts.tokenizer, self.workspace.vocabulary)
+        return lora_config(
+            self.parts.model, ids, rank=a.lora_rank, alpha=a.lora_alpha, dropout=a.lora_dropout
+        )
+
+    def callbacks(self, validate: Validate, metric: str) -> list[Any]:
+        """History file, speed and validation, in the order they must run."""
+        return [
+            ThroughputCallback(),
+            JsonlHistory(self.session.folder / "log.jsonl"),
+            ValidationCallback(validate, metric, self.arguments.validate_every),
+        ]
+
+    def finish(self, trainer: Any, metric: str) -> None:
+        """Put the best weights back, save the recommender folder, remove checkpoints.
+
+        Args:
+            trainer: the trainer after `train()`.
+            metric: the score that chose the weights.
+        """
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if not self.session.is_main:
+            return
+        folder = self.session.folder
+        load_best(model, folder)
+        if hasattr(model, "peft_config"):
+            model = model.merge_and_unload(safe_merge=True)
+        facts = stage_facts(folder, metric, trainer)
+        self.session.facts.update(facts)
+        _save(self, model, facts)
+        if not self.arguments.keep_checkpoints:
+            remove_checkpoints(folder)
+            shutil.rmtree(folder / "best")
+        logger.info(
+            "%s: %s %.4f -> %.4f, saved in %s",
+            self.session.stage,
+            metric,
+            facts["before"],
+            facts["after"],
+            folder,
+        )
+
+
+def _save(stage: StageModel, model: Any, facts: dict[str, Any]) -> None:
+    """Write the recommender folder and its model card."""
+    from gream.model_card import write_model_card
+
+    parts = stage.parts
+    extra = {
+        "stage": stage.session.stage,
+        "dataset": stage.workspace.dataset.name,
+        "seed": stage.config.seed,
+        **facts,
+    }
+    save_recommender(
+        stage.session.folder,
+        model,
+        parts.tokenizer,
+        parts.item_codes,
+        parts.catalogue,
+        parts.prompt_config,
+        extra,
+    )
+    write_model_card(stage.session.folder)
+
+
+def stage_facts(folder: Path, metric: str, trainer: Any) -> dict[str, Any]:
+    """What the report needs to know about a training stage.
+
+    Args:
+        folder: the stage's folder with `validation.json`.
+        metric: the score that chose the weights.
+        trainer: for steps, parameters and floating point operations.
+
+    Returns:
+        metric, its value before and after, the chosen step, steps, parameters, FLOPs.
+    """
+    rows = validation_history(folder)
+    chosen = best_step(folder, metric)
+    return {
+        "metric": metric,
+        "before": rows[0][metric],
+        "after": next(row[metric] for row in rows if row["step"] == chosen),
+        "chosen_step": chosen,
+        "steps": int(trainer.state.global_step),
+        "parameters": sum(p.numel() for p in trainer.model.parameters()),
+        "total_flos": float(trainer.state.total_flos),
+    }
+
+
+def live_recommender(stage: StageModel, model: Any) -> GreamRecommender:
+    """A recommender around the weights as they are now."""
+    return GreamRecommender(replace(stage.parts, model=model))
+
+
+def direct_validation(stage: StageModel) -> Validate:
+    """NDCG@10 and Recall@10 of direct mode on the fixed validation sample."""
+    a = stage.arguments
+    targets = stage.workspace.split.valid.sample(a.validation_users, VALIDATION_SEED)
+
+    def validate(model: Any) -> Scores:
+        items, _ = live_recommender(stage, model).rank_direct(targets.histories, k=10, num_beams=a.num_beams)
+        ranks = ranks_from_lists(items, targets.targets)
+        return {"NDCG@10": ndcg_at_k(ranks, 10), "Recall@10": recall_at_k(ranks, 10)}
+
+    return validate
+
+
+def reasoning_validation(stage: StageModel) -> Validate:
+    """Pass@1 (mean over samples), mean prefix length and format rate on the fixed validation sample."""
+    a = stage.arguments
+    targets = stage.workspace.split.valid.sample(a.validation_users, VALIDATION_SEED)
+    codes = stage.parts.item_codes.codes
+    sampling = SamplingConfig(
+        temperature=0.7, top_p=0.9, max_new_tokens=a.max_new_tokens, seed=VALIDATION_SEED
+    )
+
+    def validate(model: Any) -> Scores:
+        chains = live_recommender(stage, model).sample_chains(
+            targets.histories, a.validation_samples, sampling, close=True
+        )
+        rows = [(c, t) for cs, t in zip(chains, targets.targets.tolist(), strict=True) for c in cs]
+        prefix = [0 if c.item is None else _common_prefix(codes[c.item], codes[t]) for c, t in rows]
+        return {
+            "Pass@1": sum(c.item == t for c, t in rows) / len(rows),
+            "prefix_length": sum(prefix) / len(rows),
+            "format_rate": sum(c.format_ok for c, _ in rows) / len(rows),
+        }
+
+    return validate
+
+
+def _common_prefix(generated: Any, target: Any) -> int:
+    """Codes that agree from the first on."""
+    from gream.srpo.rewards import common_prefix_length
+
+    return common_prefix_length([int(c) for c in generated if c >= 0], [int(c) for c in target if c >= 0])
+
+
+def both_validations(stage: StageModel) -> Validate:
+    """Reasoning and direct scores together."""
+    reasoning, direct = reasoning_validation(stage), direct_validation(stage)
+    return lambda model: {**reasoning(model), **direct(model)}

@@ -1,0 +1,36 @@
+"""Stage 6: judge every finished stage in both modes, beside the baselines, and write the report.
+
+accelerate launch recipes/gream_eval.py
+accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream_tiny_ml100k.json
+
+Direct mode ranks the full catalogue for all test users; reasoning mode samples chains for a fixed set of users. Writes
+report.md, report.html and metrics.json into the run folder.
+"""
+
+from pathlib import Path
+
+from genrec.run import parse_stage, stage_session
+from genrec.versions import check
+from gream.settings import EvalArguments
+
+CONFIG = Path(__file__).parent / "configs/gream/tiny_ml100k/eval.yaml"
+
+
+def main() -> None:
+    """Run the stage."""
+    (arguments,) = parse_stage([EvalArguments], CONFIG, __doc__)
+    check()
+    with stage_session("eval", arguments, after=("index",)) as session:
+        if session.skip or not session.is_main:
+            return
+        from gream.judging import Judge, estimate_judging
+
+        if arguments.estimate:
+            print(estimate_judging(arguments))
+            return
+        files = Judge(session, arguments).run()
+        print(f"open {files['report.html']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Stage 1: data, item index, tokenizer and the untrained model.
+
+accelerate launch recipes/gream_index.py
+accelerate launch recipes/gream_index.py --config recipes/configs/gream/tiny_beauty/index.yaml
+
+Reads a dataset by name or path, trains the CE-SASRec baseline (its item vectors may join the text vectors), learns the
+semantic IDs, extends the tokenizer and writes the untrained model. Everything goes to <run_dir>/index.
+"""
+
+from pathlib import Path
+
+from genrec.run import parse_stage, stage_session
+from genrec.versions import check
+from gream.settings import IndexArguments
+
+CONFIG = Path(__file__).parent / "configs/gream/tiny_ml100k/index.yaml"
+
+
+def main() -> None:
+    """Run the stage."""
+    (arguments,) = parse_stage([IndexArguments], CONFIG, __doc__)
+    check()
+    with stage_session("index", arguments) as session:
+        if session.skip:
+            return
+        from gream.building import build, estimate_index, load_data
+
+        dataset = load_data(arguments)
+        if arguments.estimate:
+            print(estimate_index(dataset, arguments))
+            return
+        session.facts.update(build(dataset, arguments, session.folder))
+
+
+if __name__ == "__main__":
+    main()

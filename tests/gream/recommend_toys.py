@@ -1,0 +1,68 @@
+"""A shop of twelve films, a tokenizer and a random two-layer model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TITLES = [
+    "Alien", "Aliens", "Heat", "Fargo", "Casino", "Seven",
+    "Brazil", "Ran", "Solaris", "Stalker", "Mirror", "Alien",
+]  # fmt: skip
+CODES = [[i // 4, i % 4, i // 6] for i in range(12)]  # levels of 3, 4 and 2 codes
+
+
+def toy_tokenizer() -> Any:
+    """Byte-level BPE with a ChatML template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    core = Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    core.train_from_iterator(["the user likes films and wants another film next"], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=CHATML,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def toy_model(tokens: int, seed: int = 0) -> Any:
+    """Random Qwen3 of width 32 whose output matrix has three rows more than the tokenizer has tokens."""
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=tokens + 3,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def toy_index(seed: int = 0) -> Any:
+    """Index of the twelve films."""
+    from genrec.sid.codes import ItemCodes
+
+    return ItemCodes(np.array(CODES), codebook_sizes=(3, 4, 2), config={"method": "by hand", "seed": seed})
