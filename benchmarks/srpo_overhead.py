@@ -146,7 +146,7 @@ class Replay:
 
 def parse(text: str) -> Any:
     """Read a completion with GREAM's own reader; the word-level tokenizer decodes with spaces between codes."""
-    return parse_output(text.replace("> <", "><"), Vocabulary(), labels={}, lengths={len(LEVELS)}, endings=["<eos>"])
+    return parse_output(text.replace("> <", "><"), VOCABULARY, labels={}, lengths={4}, endings=["<eos>"])
 
 
 def make_trainer(options: argparse.Namespace, folder: Path) -> SRPOTrainer:

@@ -38,6 +38,9 @@ def sasrec_configs(arguments: IndexArguments) -> tuple[SASRecConfig, FitConfig]:
         epochs=a.sasrec_epochs,
         batch_size=a.sasrec_batch_size,
         learning_rate=a.sasrec_learning_rate,
+        schedule="cosine",
+        warmup_ratio=0.1,
+        patience=0,
         eval_every=a.sasrec_eval_every,
         seed=a.seed,
     )

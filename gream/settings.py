@@ -66,7 +66,7 @@ class IndexArguments(StageArguments):
     sasrec_epochs: int = field(default=30, metadata={"help": "Baseline CE-SASRec: at most this many epochs."})
     sasrec_dropout: float = field(default=0.3, metadata={"help": "Baseline CE-SASRec: dropout."})
     sasrec_batch_size: int = field(default=128, metadata={"help": "Baseline CE-SASRec: windows per step."})
-    sasrec_learning_rate: float = field(default=1e-3, metadata={"help": "Baseline CE-SASRec: learning rate."})
+    sasrec_learning_rate: float = field(default=3e-3, metadata={"help": "Baseline CE-SASRec: peak learning rate."})
     sasrec_eval_every: int = field(
         default=2, metadata={"help": "Baseline CE-SASRec: epochs between validations."}
     )

@@ -25,7 +25,9 @@ def main() -> None:
     with stage_session("reason", arguments, config, after=("index", "cot", "align")) as session:
         if session.skip:
             return
+        from genrec.data.files import write_json
         from genrec.posttrain.sft import RecSFTTrainer
+        from gream.curriculum import mix_over_steps
         from gream.rows import curriculum_rows, estimate_rows
         from gream.training import StageModel, both_validations
 
@@ -34,6 +36,7 @@ def main() -> None:
         if arguments.estimate:
             print(estimate_rows(stage, len(sampler), rows))
             return
+        write_json(session.folder / "mix.json", mix_over_steps(sampler.schedule))
         config.num_train_epochs = 1  # one pass over the sampler is all epochs of the curriculum
         trainer = RecSFTTrainer(
             stage.parts.model,

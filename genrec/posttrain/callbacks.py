@@ -62,9 +62,7 @@ class JsonlHistory(TrainerCallback):  # type: ignore[misc]
             self._append(text)
         self._waiting.clear()
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Write one line: step, epoch and everything logged; logs before training wait for its start."""
         if not state.is_world_process_zero or logs is None:
             return
@@ -94,9 +92,7 @@ class ThroughputCallback(TrainerCallback):  # type: ignore[misc]
         """Start the clock."""
         self._step, self._since = state.global_step, time.perf_counter()
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         """Measure since the last training log."""
         if logs is None or "loss" not in logs or state.global_step == self._step:
             return

@@ -39,9 +39,7 @@ def trainable_rows(model: Any, new_token_ids: Sequence[int]) -> list[int] | dict
     rows = model.get_input_embeddings().weight.shape[0]
     if not ids or ids[0] < 0 or ids[-1] >= rows:
         shown = "none" if not ids else f"{ids[0]}..{ids[-1]}"
-        raise ValueError(
-            f"new_token_ids ({shown}) must be non-empty and lie in 0..{rows - 1}; resize the model first"
-        )
+        raise ValueError(f"new_token_ids ({shown}) must be non-empty and lie in 0..{rows - 1}; resize the model first")
     if embeddings_are_tied(model):
         return ids
     names = {id(module): name for name, module in model.named_modules()}
@@ -97,9 +95,7 @@ def expose_head_bias(model: Any) -> None:
 
     head = model.get_output_embeddings()
     if isinstance(head, TrainableTokensWrapper) and "bias" not in head.__dict__:
-        head.__dict__["bias"] = (
-            head.original_module.bias
-        )  # not registered: it stays the base layer's parameter
+        head.__dict__["bias"] = head.original_module.bias  # not registered: it stays the base layer's parameter
 
 
 def merge_adapter(folder: str | Path, out: str | Path, base: str | Path | None = None) -> Path:
@@ -122,16 +118,12 @@ def merge_adapter(folder: str | Path, out: str | Path, base: str | Path | None =
     folder, out = Path(folder), Path(out)
     described = folder / "adapter_config.json"
     if not described.is_file():
-        raise ValueError(
-            f"{folder} holds no adapter_config.json; give the folder that the trainer saved with LoRA on"
-        )
+        raise ValueError(f"{folder} holds no adapter_config.json; give the folder that the trainer saved with LoRA on")
     if folder.resolve() == out.resolve():
         raise ValueError(f"out is the adapter's own folder {folder}; choose another")
     source = base if base is not None else json.loads(described.read_text())["base_model_name_or_path"]
     model = AutoModelForCausalLM.from_pretrained(source, dtype="auto")
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder if (folder / "tokenizer_config.json").is_file() else source
-    )
+    tokenizer = AutoTokenizer.from_pretrained(folder if (folder / "tokenizer_config.json").is_file() else source)
     merged = PeftModel.from_pretrained(model, str(folder)).merge_and_unload(safe_merge=True)
     merged.save_pretrained(out)
     tokenizer.save_pretrained(out)

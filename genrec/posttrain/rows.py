@@ -27,9 +27,7 @@ def labels_of(input_ids: list[int], completion_mask: list[int]) -> list[int]:
         ValueError: when the lengths differ.
     """
     if len(input_ids) != len(completion_mask):
-        raise ValueError(
-            f"a row has {len(input_ids)} tokens but {len(completion_mask)} mask entries; rebuild the rows"
-        )
+        raise ValueError(f"a row has {len(input_ids)} tokens but {len(completion_mask)} mask entries; rebuild the rows")
     return [token if target else IGNORED for token, target in zip(input_ids, completion_mask, strict=True)]
 
 
@@ -76,9 +74,7 @@ class RecCollator:
     """
 
     def __init__(self, pad_token_id: int, pad_to_multiple_of: int | None = None) -> None:
-        self.inner = DataCollatorForLanguageModeling(
-            pad_token_id=pad_token_id, pad_to_multiple_of=pad_to_multiple_of
-        )
+        self.inner = DataCollatorForLanguageModeling(pad_token_id=pad_token_id, pad_to_multiple_of=pad_to_multiple_of)
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Return `input_ids`, `attention_mask` (1 means a real token) and `labels`, each (B, T)."""

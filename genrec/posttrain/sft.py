@@ -115,17 +115,13 @@ def _check(args: SFTConfig, sampler: Any) -> None:
     if args.packing or args.padding_free:
         raise ValueError("packing and padding_free are not supported: rows are packed by history already")
     if getattr(sampler, "covers_all_epochs", False) and args.num_train_epochs != 1:
-        raise ValueError(
-            f"the sampler covers all epochs but num_train_epochs is {args.num_train_epochs}; set it to 1"
-        )
+        raise ValueError(f"the sampler covers all epochs but num_train_epochs is {args.num_train_epochs}; set it to 1")
 
 
 def _grouped(table: Any, args: SFTConfig) -> LengthGroupedSampler:
     """Return the default order: rows of like length share an optimizer batch."""
     batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return LengthGroupedSampler(
-        table["length"][:], int(batch), args.seed if args.data_seed is None else args.data_seed
-    )
+    return LengthGroupedSampler(table["length"][:], int(batch), args.seed if args.data_seed is None else args.data_seed)
 
 
 def _pad_id(tokenizer: Any) -> int:

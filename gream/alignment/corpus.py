@@ -82,9 +82,7 @@ def chains_by_user(
     found: dict[int, list[Chain]] = {}
     for number, chain in enumerate(chains or [], start=1):
         if str(chain.user_id) not in index:
-            raise ValueError(
-                f"chain {number}: user {chain.user_id!r} is not in the data set; rebuild the chains"
-            )
+            raise ValueError(f"chain {number}: user {chain.user_id!r} is not in the data set; rebuild the chains")
         user = index[str(chain.user_id)]
         known = set(int(item) for item in histories[user])
         for item in (*chain.history, chain.target, *chain.denoised):

@@ -55,9 +55,7 @@ class SequenceRows:
         """
         if wording not in self._openings:
             opening = self.formatter.encode_prompt(self.formatter.direct_prompt([], wording))
-            whole, _ = self.formatter.encode(
-                self.formatter.direct_prompt([first], wording), self.formatter.sid(second)
-            )
+            whole, _ = self.formatter.encode(self.formatter.direct_prompt([first], wording), self.formatter.sid(second))
             if opening + self.sid(first) + self.sid(second) != whole:
                 raise ValueError(f"wording {wording}: the tokenizer changes SID tokens with their neighbours")
             self._openings[wording] = opening

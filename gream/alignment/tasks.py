@@ -70,9 +70,7 @@ def query_to_sid(corpus: Corpus) -> Iterator[Pair]:
     task, form = wordings.QUERY_TO_SID, corpus.formatter
     titles, rng = form.catalogue.titles, corpus.generator(task)
     wanted = [(item, "") for item in range(len(titles))]
-    wanted += [
-        (form.catalogue.index_of(c.target), c.preferences) for user in corpus.chains.values() for c in user
-    ]
+    wanted += [(form.catalogue.index_of(c.target), c.preferences) for user in corpus.chains.values() for c in user]
     for item, preferences in corpus.select(task, wanted, rng):
         wording = corpus.pick_wording(task, rng)
         text = preferences or item_query(titles[item], corpus.attributes(item), rng)

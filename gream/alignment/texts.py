@@ -47,9 +47,7 @@ def attribute_summary(history: Sequence[Attributes], most: int = 2) -> str:
         for name, values in attributes.items():
             counts.setdefault(name, Counter()).update(values)
     parts = [
-        f"{name}: {', '.join(v for v, _ in counter.most_common(most))}"
-        for name, counter in counts.items()
-        if counter
+        f"{name}: {', '.join(v for v, _ in counter.most_common(most))}" for name, counter in counts.items() if counter
     ]
     return "; ".join(parts)
 

@@ -51,9 +51,7 @@ class CurriculumSampler(Sampler[int]):
     ) -> None:
         rows = num_align_rows + num_reason_rows
         if batch_size < 1 or rows < 1:
-            raise ValueError(
-                f"need at least one row and batch_size >= 1; got {rows} rows, batch_size {batch_size}"
-            )
+            raise ValueError(f"need at least one row and batch_size >= 1; got {rows} rows, batch_size {batch_size}")
         if lengths is not None and len(lengths) != rows:
             raise ValueError(f"lengths has {len(lengths)} entries for {rows} rows")
         if schedule == "align_only" and num_align_rows < 1:
@@ -90,11 +88,7 @@ class CurriculumSampler(Sampler[int]):
 
     def _stream(self, kind: str, epoch: int, wanted: int) -> Iterator[list[int]]:
         """Yield `wanted` batches of one kind; passes over its rows are repeated when they do not suffice."""
-        rows = (
-            np.arange(0, self.num_align_rows)
-            if kind == ALIGN
-            else np.arange(self.num_align_rows, self.num_rows)
-        )
+        rows = np.arange(0, self.num_align_rows) if kind == ALIGN else np.arange(self.num_align_rows, self.num_rows)
         passes = 0
         while wanted > 0:
             rng = np.random.default_rng([self.seed, 2, epoch, passes, kind == REASON])

@@ -70,9 +70,7 @@ def curriculum_schedule(
     Source: METHODS 1.3. With no alignment batch at all, an epoch is its reasoning batches.
     """
     if schedule not in SCHEDULES or epochs < 1 or num_align < 0 or num_reason < 0:
-        raise ValueError(
-            f"schedule must be one of {SCHEDULES}, epochs >= 1, counts >= 0; got {schedule!r}, {epochs}"
-        )
+        raise ValueError(f"schedule must be one of {SCHEDULES}, epochs >= 1, counts >= 0; got {schedule!r}, {epochs}")
     rng = np.random.default_rng([seed, 1])
     if schedule == "align_only":
         return [[ALIGN] * (num_align + num_reason) for _ in range(epochs)]

@@ -70,7 +70,5 @@ class PromptConfig:
         stored: Mapping[str, Any] = read_json(Path(path))
         unknown = set(stored) - {field.name for field in fields(cls)}
         if unknown:
-            raise ValueError(
-                f"{path} holds unknown keys {sorted(unknown)}; was it written by a newer version?"
-            )
+            raise ValueError(f"{path} holds unknown keys {sorted(unknown)}; was it written by a newer version?")
         return cls(**stored)

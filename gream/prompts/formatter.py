@@ -20,8 +20,6 @@ from gream.prompts.pieces import ItemPieces
 from gream.prompts.template import render_user_turn
 from gream.prompts.tokens import Encoded, Pair, encode_pairs, token_ids
 
-_TURNS_KEPT = 4096
-
 
 class Formatter(ItemPieces):
     """Strings, token ids and back, for one tokenizer and one item index.
@@ -46,9 +44,7 @@ class Formatter(ItemPieces):
         config: PromptConfig | None = None,
     ) -> None:
         if tokenizer.eos_token is None:
-            raise ValueError(
-                "the tokenizer has no eos_token, so no answer could end; set tokenizer.eos_token"
-            )
+            raise ValueError("the tokenizer has no eos_token, so no answer could end; set tokenizer.eos_token")
         super().__init__(tokenizer, item_codes, vocabulary, catalogue)
         self.tokenizer = tokenizer
         self.config = config or PromptConfig()
@@ -56,7 +52,7 @@ class Formatter(ItemPieces):
         compact = self.config.style == "compact"
         self.labels = wordings.COMPACT_LABELS if compact else wordings.FULL_LABELS
         self._lengths = frozenset(int(n) for n in item_codes.lengths)
-        self._turns: dict[tuple[str, bool], str] = {}
+        self._turns: dict[tuple[str, int], str] = {}
 
     def latest(self, history: Sequence[int]) -> list[int]:
         """Return the latest `max_history` items of a history, oldest first."""
@@ -66,15 +62,23 @@ class Formatter(ItemPieces):
         """Return the SIDs of the latest `max_history` items, oldest first, without separators."""
         return "".join(self.sid(item) for item in self.latest(history))
 
-    def turn(self, text: str, *, thinking: bool = False) -> str:
-        """Render a user turn and open the assistant's; `text` must be escaped already. Cached."""
-        key = (text, thinking)
-        if key not in self._turns:
-            if len(self._turns) >= _TURNS_KEPT:
-                self._turns.clear()
+    def turn(self, task: str, wording: int, text: str = "") -> str:
+        """Render a user turn and open the assistant's.
+
+        Args:
+            task: task name.
+            wording: number of the wording.
+            text: what stands in the wording's place for text; must be escaped already.
+        """
+        key = (task, wording)
+        if key not in self._turns:  # templates cost a millisecond, so each wording is rendered once
+            words, thinking = wordings.wording(task, wording), task == wordings.REASONING
             system = self.config.system
-            self._turns[key] = render_user_turn(self.tokenizer, text, system=system, thinking=thinking)
-        return self._turns[key]
+            rendered = render_user_turn(self.tokenizer, words, system=system, thinking=thinking)
+            if rendered.count(words) != 1:
+                raise ValueError(f"the chat template does not repeat the user's words {words!r} once and unchanged")
+            self._turns[key] = rendered
+        return self._turns[key].replace(wordings.PLACE, text)
 
     def direct_prompt(self, history: Sequence[int], wording: int = 0) -> str:
         """Return the prompt after which the next item's SID follows directly.
@@ -91,16 +95,15 @@ class Formatter(ItemPieces):
 
     def history_prompt(self, task: str, history: Sequence[int], wording: int = 0) -> str:
         """Return the prompt of a task whose assistant turn opens with the history's SIDs."""
-        turn = self.turn(wordings.wording(task, wording), thinking=task == wordings.REASONING)
-        return turn + self.sids(history)
+        return self.turn(task, wording) + self.sids(history)
 
     def text_prompt(self, task: str, text: str, wording: int = 0, max_words: int | None = None) -> str:
         """Return the prompt of a task about untrusted text, which is escaped here."""
-        return self.turn(wordings.wording(task, wording).replace("{text}", self.escape(text, max_words)))
+        return self.turn(task, wording, self.escape(text, max_words))
 
     def item_prompt(self, task: str, item: int, wording: int = 0) -> str:
         """Return the prompt of a task about one item, named by its SID in the user turn."""
-        return self.turn(wordings.wording(task, wording).replace("{text}", self.sid(item)))
+        return self.turn(task, wording, self.sid(item))
 
     def item_completion(self, item: int) -> str:
         """Return a SID and the end of the turn (search: text -> SID)."""

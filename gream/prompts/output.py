@@ -10,9 +10,7 @@ from typing import Any
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
 TAGS = (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
-_OUTPUT = re.compile(
-    r"\A\s*<think>(?P<chain>.*)</think>\s*<answer>\s*(?P<answer>\S*)\s*</answer>\s*\Z", re.DOTALL
-)
+_OUTPUT = re.compile(r"\A\s*<think>(?P<chain>.*)</think>\s*<answer>\s*(?P<answer>\S*)\s*</answer>\s*\Z", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,7 @@ def render_user_turn(tokenizer: Any, text: str, *, system: str | None = None, th
     """
     if not getattr(tokenizer, "chat_template", None):
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
-        raise ValueError(
-            f"tokenizer {name!r} has no chat template; use an instruct model or set `chat_template`"
-        )
+        raise ValueError(f"tokenizer {name!r} has no chat template; use an instruct model or set `chat_template`")
     messages = [{"role": "system", "content": system}] if system is not None else []
     rendered = tokenizer.apply_chat_template(
         [*messages, {"role": "user", "content": text}],

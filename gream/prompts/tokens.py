@@ -40,6 +40,5 @@ def encode_pairs(tokenizer: Any, pairs: Sequence[Pair]) -> list[Encoded]:
                 "use a tokenizer whose added tokens split the text (no prefix space)"
             )
     return [
-        (left + right, [0] * len(left) + [1] * len(right))
-        for left, right in zip(prompts, completions, strict=True)
+        (left + right, [0] * len(left) + [1] * len(right)) for left, right in zip(prompts, completions, strict=True)
     ]

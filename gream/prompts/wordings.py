@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+PLACE = "{text}"
+"""Where a wording takes an item's text or SID."""
+
 SEQUENTIAL = "sequential"
 REASONING = "reasoning"
 TEXT_TO_SID = "text_to_sid"
@@ -97,5 +100,5 @@ def prompt_corpus(times: int = 100) -> list[str]:
     Args:
         times: repetitions; a byte-pair trainer merges only what is frequent.
     """
-    sentences = [text.replace("{text}", "").strip() for texts in WORDINGS.values() for text in texts]
+    sentences = [text.replace(PLACE, "").strip() for texts in WORDINGS.values() for text in texts]
     return [*sentences, *COMPACT_LABELS.values(), *FULL_LABELS.values()] * times

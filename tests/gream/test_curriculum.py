@@ -163,16 +163,12 @@ def test_two_processes_see_the_global_batches_of_one():
 
     def optimizer_batches(world, per_device, accumulation):
         shards = [
-            list(BatchSamplerShard(BatchSampler(sampler, per_device, False), world, rank))
-            for rank in range(world)
+            list(BatchSamplerShard(BatchSampler(sampler, per_device, False), world, rank)) for rank in range(world)
         ]
         steps = len(shards[0]) // accumulation
         return [
             sorted(
-                row
-                for shard in shards
-                for micro in shard[s * accumulation : (s + 1) * accumulation]
-                for row in micro
+                row for shard in shards for micro in shard[s * accumulation : (s + 1) * accumulation] for row in micro
             )
             for s in range(steps)
         ]

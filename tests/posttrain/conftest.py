@@ -49,9 +49,7 @@ def tiny_rows(count: int, seed: int = 0, low: int = 0) -> Dataset:
     """Rows of 4 to 12 tokens whose last 2 are targets."""
     rng = np.random.default_rng(seed)
     ids = [rng.integers(low, VOCABULARY - 2, size=int(rng.integers(4, 13))).tolist() for _ in range(count)]
-    return Dataset.from_dict(
-        {"input_ids": ids, "completion_mask": [[0] * (len(i) - 2) + [1, 1] for i in ids]}
-    )
+    return Dataset.from_dict({"input_ids": ids, "completion_mask": [[0] * (len(i) - 2) + [1, 1] for i in ids]})
 
 
 def tiny_args(folder: Any, **changes: Any) -> SFTConfig:

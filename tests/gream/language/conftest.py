@@ -46,9 +46,7 @@ def shop() -> SimpleNamespace:
 def make_formatter(shop: SimpleNamespace) -> Any:
     """(config, template, tokenizer) -> formatter."""
 
-    def make(
-        config: PromptConfig | None = None, template: str | None = None, tokenizer: Any = None
-    ) -> Formatter:
+    def make(config: PromptConfig | None = None, template: str | None = None, tokenizer: Any = None) -> Formatter:
         if tokenizer is None:
             tokenizer = train_compact_tokenizer([*shop.catalogue.texts(), *prompt_corpus(20)], vocab_size=700)
         extend_tokenizer(tokenizer, shop.vocabulary)

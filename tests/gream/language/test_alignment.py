@@ -28,9 +28,7 @@ def read(formatter):
 
     def decode(row):
         first = row["completion_mask"].index(1) if 1 in row["completion_mask"] else len(row["input_ids"])
-        return tuple(
-            formatter.tokenizer.decode(part) for part in (row["input_ids"][:first], row["input_ids"][first:])
-        )
+        return tuple(formatter.tokenizer.decode(part) for part in (row["input_ids"][:first], row["input_ids"][first:]))
 
     return decode
 
@@ -94,9 +92,7 @@ def test_each_packed_target_has_the_loss_of_its_expanded_row(build, model, shop)
         with torch.no_grad():
             alone = model(torch.tensor([ids])).logits[0].log_softmax(-1)
         for place in range(len(ids) - 3, len(ids)):
-            assert float(scores[place - 1, ids[place]]) == pytest.approx(
-                float(alone[place - 1, ids[place]]), abs=1e-5
-            )
+            assert float(scores[place - 1, ids[place]]) == pytest.approx(float(alone[place - 1, ids[place]]), abs=1e-5)
 
 
 def test_chunks_of_a_long_history_supervise_every_target_once(build, make_formatter, model, shop):
@@ -181,9 +177,7 @@ def test_item_tasks_pair_the_item_with_its_own_text(build, read, shop, formatter
 
 
 def test_next_title_is_the_item_after_the_shown_history(build, read, shop, formatter):
-    for row, history in zip(
-        build(tasks=("history_to_title",), wording_variety=0.0), shop.split.train, strict=False
-    ):
+    for row, history in zip(build(tasks=("history_to_title",), wording_variety=0.0), shop.split.train, strict=False):
         prompt, completion = read(row)
         shown = formatter.vocabulary.parse(prompt)
         items = [shop.codes.item_of(codes) for codes in shown]

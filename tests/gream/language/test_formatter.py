@@ -12,19 +12,14 @@ from genrec.sid.vocabulary import extend_tokenizer
 from gream.prompts import Formatter, PromptConfig
 from gream.prompts.wordings import TASKS, WORDINGS, wording
 
-TURNS = (
-    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}"
-    "{%- endfor %}"
-)
+TURNS = "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endfor %}"
 HYBRID = (
     TURNS + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
     "{%- if enable_thinking is defined and enable_thinking is false %}"
     "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}{%- endif %}"
 )
 """Opening of Qwen3's hybrid template."""
-ALWAYS_THINKING = (
-    TURNS + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}"
-)
+ALWAYS_THINKING = TURNS + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n<think>\\n' }}{%- endif %}"
 """Opening of Qwen3-Thinking-2507's template."""
 DATED = (
     "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}{%- endif %}"
@@ -81,9 +76,7 @@ def pairs(formatter, make_chain):
 def assert_tokens_split(formatter, make_chain):
     """tokens(prompt) + tokens(completion) == tokens(prompt + completion), for every mode."""
     for prompt, completion in pairs(formatter, make_chain):
-        left, right, whole = (
-            formatter.encode_prompt(text) for text in (prompt, completion, prompt + completion)
-        )
+        left, right, whole = (formatter.encode_prompt(text) for text in (prompt, completion, prompt + completion))
         assert left + right == whole
         assert formatter.encode(prompt, completion) == (whole, [0] * len(left) + [1] * len(right))
 
@@ -201,9 +194,9 @@ def test_dropped_stages_are_absent(make_formatter, make_chain):
 def test_the_full_style_rewrites_the_whole_history(make_formatter, make_chain):
     formatter = make_formatter(PromptConfig(style="full"))
     chain = make_chain(user=1)
-    assert len(
-        formatter.vocabulary.parse(formatter.parse(formatter.chain_completion(chain)).stages[5])
-    ) == 1 + min(20, len(chain.denoised))
+    assert len(formatter.vocabulary.parse(formatter.parse(formatter.chain_completion(chain)).stages[5])) == 1 + min(
+        20, len(chain.denoised)
+    )
 
 
 def test_no_rewritten_items_leaves_the_target_alone(make_formatter, make_chain, shop):

@@ -17,18 +17,14 @@ GOOD = f"<think>1. saw tents\n2. outdoors</think><answer>{SID}</answer>"
 
 
 def read(text, lengths=(3,)):
-    return parse_output(
-        text, VOCABULARY, labels=LABELS, lengths=lengths, endings=("<|im_end|>", "<|endoftext|>")
-    )
+    return parse_output(text, VOCABULARY, labels=LABELS, lengths=lengths, endings=("<|im_end|>", "<|endoftext|>"))
 
 
 def test_a_good_output_is_read_in_full():
     assert read(GOOD) == Parsed((1, 2, 3), True, "1. saw tents\n2. outdoors", {1: "saw tents", 2: "outdoors"})
 
 
-@pytest.mark.parametrize(
-    "tail", ["", "<|im_end|>", "<|im_end|>\n", "<|im_end|><|endoftext|><|endoftext|>", "\n"]
-)
+@pytest.mark.parametrize("tail", ["", "<|im_end|>", "<|im_end|>\n", "<|im_end|><|endoftext|><|endoftext|>", "\n"])
 def test_end_tokens_may_follow(tail):
     assert read(GOOD + tail).format_ok
 
@@ -87,9 +83,7 @@ def test_garbage_never_raises_and_is_never_half_read(text):
     parsed = read(text)
     if parsed.format_ok:
         assert all(text.count(tag) == 1 for tag in TAGS)
-        assert (
-            text.index("<think>") < text.index("</think>") < text.index("<answer>") < text.index("</answer>")
-        )
+        assert text.index("<think>") < text.index("</think>") < text.index("<answer>") < text.index("</answer>")
         assert VOCABULARY.text_of(parsed.codes) in text[text.index("<answer>") :]
         assert len(parsed.codes) == 3
     else:

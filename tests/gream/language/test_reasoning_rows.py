@@ -60,9 +60,7 @@ def test_no_chain_at_all_is_an_error(build):
 
 
 def test_joined_rows_are_numbered_as_the_sampler_expects(build, make_chain, shop, formatter):
-    align = build_alignment_rows(
-        shop.split, shop.dataset, formatter, config=AlignmentConfig(tasks=("sequential",))
-    )
+    align = build_alignment_rows(shop.split, shop.dataset, formatter, config=AlignmentConfig(tasks=("sequential",)))
     reason = build([make_chain(user=user) for user in range(8)])
     rows = join_rows(align, reason)
     sampler = CurriculumSampler(len(align), len(reason), batch_size=4, epochs=1)
