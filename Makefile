@@ -64,7 +64,7 @@ bench: ## every benchmark: our speed against a named peer, as ratios
 
 results: ## render RESULTS.md and the README table from results/*.json
 	$(call bootstrap,,0)
-	@$(BIN)/python tools/render_results.py
+	@$(BIN)/python -m genrec.metrics.report.results
 
 wheel: ## build dist/gream-*.whl
 	$(call bootstrap,dev,0)

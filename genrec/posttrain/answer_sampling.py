@@ -22,9 +22,7 @@ def guarded_generation(model: Any, constraint: AnswerConstraint | None, num_toke
     original = model.generate
 
     def generate(**kwargs: Any) -> Any:
-        return original(
-            **kwargs, logits_processor=_processors(constraint, kwargs["input_ids"].shape[1], padded)
-        )
+        return original(**kwargs, logits_processor=_processors(constraint, kwargs["input_ids"].shape[1], padded))
 
     padded = num_tokens if model.get_output_embeddings().weight.shape[0] > num_tokens else None
     if constraint is None and padded is None:

@@ -83,9 +83,7 @@ def _check_plain_logits(model: Any) -> None:
 def _captured_hidden(model: Any) -> Iterator[list[Tensor]]:
     """Collect the last hidden states (B, T, d) of the forward inside the context, gradient included."""
     captured: list[Tensor] = []
-    handle = model.base_model.register_forward_hook(
-        lambda _m, _i, out: captured.append(out.last_hidden_state)
-    )
+    handle = model.base_model.register_forward_hook(lambda _m, _i, out: captured.append(out.last_hidden_state))
     try:
         yield captured
     finally:
@@ -169,9 +167,7 @@ def _overwrite(values: Tensor, positions: AnswerPositions, chosen: Tensor) -> Te
 
 def _symbol_logits(hidden: Tensor, head: Any, symbols: Tensor) -> Tensor:
     """Float32 logits (M, S) of the trie's tokens from hidden states (M, d)."""
-    weight = (
-        head.weight.full_tensor() if hasattr(head.weight, "full_tensor") else head.weight
-    )  # FSDP2 shards it
+    weight = head.weight.full_tensor() if hasattr(head.weight, "full_tensor") else head.weight  # FSDP2 shards it
     bias = None if head.bias is None else head.bias[symbols].float()
     with torch.autocast(hidden.device.type, enabled=False):
         return functional.linear(hidden.float(), weight[symbols].float(), bias)

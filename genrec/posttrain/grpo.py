@@ -72,9 +72,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 "answer_constraint='trie' needs a trie over token ids; pass answer_constraint=... or trie=..."
             )
         self.answer_constraint = answer_constraint if args.answer_constraint == "trie" else None
-        super().__init__(
-            model, reward_funcs, args, train_dataset, processing_class=processing_class, **options
-        )
+        super().__init__(model, reward_funcs, args, train_dataset, processing_class=processing_class, **options)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
             check_reference(self.model, self.ref_model)
         self._constrain_heads()
@@ -215,8 +213,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._numbers |= {"resample/rounds": float(result.rounds), "resample/filler": filler / groups}
         if filler:
             logger.info(
-                "step %d: %d of %d groups without reward variance after %d resampling rounds; left out of "
-                "the loss",
+                "step %d: %d of %d groups without reward variance after %d resampling rounds; left out of the loss",
                 self.state.global_step,
                 filler,
                 groups,
@@ -242,9 +239,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     def _probe(self, batch: Batch) -> ScoredRollouts:
         """Score a batch ahead of the parent, leaving no trace in its logs."""
         rows = batch.rollouts.with_extra_fields(batch.rows)
-        self._calculate_rewards(
-            rows, batch.prompts, batch.rollouts.completions, batch.rollouts.completion_ids
-        )
+        self._calculate_rewards(rows, batch.prompts, batch.rollouts.completions, batch.rollouts.completion_ids)
         self._pending_extra_logs.clear()
         self._pending_metrics.clear()
         assert self._scored is not None

@@ -20,9 +20,7 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
 
     dynamic_sampling: bool = field(
         default=False,
-        metadata={
-            "help": "Replace groups whose completions all got the same reward by freshly sampled prompts."
-        },
+        metadata={"help": "Replace groups whose completions all got the same reward by freshly sampled prompts."},
     )
     max_resample: int = field(
         default=3,

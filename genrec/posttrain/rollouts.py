@@ -73,9 +73,7 @@ class Rollouts:
         if not self.extra_fields:
             return rows
         extra = self.extra_fields.items()
-        return [
-            {**row, **{k: v[i] if isinstance(v, list) else v for k, v in extra}} for i, row in enumerate(rows)
-        ]
+        return [{**row, **{k: v[i] if isinstance(v, list) else v for k, v in extra}} for i, row in enumerate(rows)]
 
     def _columns(self) -> list[list[Any]]:
         """Every list that holds one entry per completion."""

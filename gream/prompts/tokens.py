@@ -13,7 +13,12 @@ Encoded = tuple[list[int], list[int]]
 
 def token_ids(tokenizer: Any, texts: Sequence[str]) -> list[list[int]]:
     """Tokenise strings in which a chat template wrote every special token already."""
-    return [list(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return [list(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+    backend.no_padding()  # an earlier call may have left both on; the wrapper sets them anew for its own calls
+    backend.no_truncation()
+    return [encoding.ids for encoding in backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def encode_pairs(tokenizer: Any, pairs: Sequence[Pair]) -> list[Encoded]:

@@ -53,12 +53,8 @@ def bonus(hits: torch.Tensor, bonus_k: int = 4, eps: float = EPS) -> torch.Tenso
     """
     group_size = hits.shape[1]
     if not 1 <= bonus_k <= group_size:
-        raise ValueError(
-            f"bonus_k must be between 1 and the group size: got {bonus_k} for groups of {group_size}"
-        )
-    table = torch.tensor(
-        [_bonus_pair(c, group_size, bonus_k, eps) for c in range(group_size + 1)]
-    )  # (G + 1, 2)
+        raise ValueError(f"bonus_k must be between 1 and the group size: got {bonus_k} for groups of {group_size}")
+    table = torch.tensor([_bonus_pair(c, group_size, bonus_k, eps) for c in range(group_size + 1)])  # (G + 1, 2)
     per_group = table.to(hits.device)[hits.sum(dim=1)]  # (P, 2)
     return torch.where(hits.bool(), per_group[:, :1], per_group[:, 1:])
 

@@ -21,27 +21,19 @@ class SRPOConfig(RecGRPOConfig):
 
     reward_exponent: float = field(
         default=0.5,
-        metadata={
-            "help": "Exponent of (correct prefix / length), the paper's beta; inf rewards exact items only."
-        },
+        metadata={"help": "Exponent of (correct prefix / length), the paper's beta; inf rewards exact items only."},
     )
     bonus: bool = field(default=True, metadata={"help": "Add the Pass@K bonus to the advantage."})
     bonus_k: int = field(default=4, metadata={"help": "K of the Pass@K bonus, at most num_generations."})
     dynamic_sampling: bool = field(
         default=True,
-        metadata={
-            "help": "Replace groups whose completions all got the same reward by freshly sampled prompts."
-        },
+        metadata={"help": "Replace groups whose completions all got the same reward by freshly sampled prompts."},
     )
-    num_generations: int | None = field(
-        default=10, metadata={"help": "Completions per prompt (group size G)."}
-    )
+    num_generations: int | None = field(default=10, metadata={"help": "Completions per prompt (group size G)."})
     per_device_train_batch_size: int = field(
         default=10, metadata={"help": "Completions per process and pass; one group by default."}
     )
-    learning_rate: float = field(
-        default=4e-6, metadata={"help": "Peak learning rate (the authors' code: 2e-6)."}
-    )
+    learning_rate: float = field(default=4e-6, metadata={"help": "Peak learning rate (the authors' code: 2e-6)."})
     beta: float = field(default=0.001, metadata={"help": "Weight of the KL term to the SFT model."})
     loss_type: str = field(default="dapo", metadata={"help": "Token mean over the whole batch."})
     epsilon: float = field(default=0.2, metadata={"help": "Clip range of the probability ratio."})

@@ -56,9 +56,7 @@ class SRPOTrainer(RecGRPOTrainer):
     ) -> None:
         check_visible_tokens(processing_class, vocabulary)
         if "target" not in (getattr(train_dataset, "column_names", None) or []):
-            raise ValueError(
-                "train_dataset needs a column 'target' with the SID codes of the true item (list of int)"
-            )
+            raise ValueError("train_dataset needs a column 'target' with the SID codes of the true item (list of int)")
         self.reward = PrefixReward(parse, args.reward_exponent, nominal_levels)
         self.watch = ZeroVarianceWatch()
         constraint = answer_constraint(processing_class, trie) if args.answer_constraint and trie else None
@@ -66,9 +64,7 @@ class SRPOTrainer(RecGRPOTrainer):
             model, self.reward, args, train_dataset, processing_class, answer_constraint=constraint, **options
         )
 
-    def describe_rollouts(
-        self, rows: list[dict[str, Any]], completions: list[str]
-    ) -> dict[str, torch.Tensor]:
+    def describe_rollouts(self, rows: list[dict[str, Any]], completions: list[str]) -> dict[str, torch.Tensor]:
         """Hit, format, prefix length and answered item of every completion; see `outcome_facts`."""
         return outcome_facts(self.reward.outcomes(completions, [row["target"] for row in rows]))
 
@@ -103,18 +99,14 @@ def answer_constraint(tokenizer: Any, trie: Trie) -> AnswerConstraint:
     Raises:
         ValueError: a tag is not one token.
     """
-    ids = {
-        tag: tokenizer.encode(tag, add_special_tokens=False) for tag in (THINK_END, ANSWER_OPEN, ANSWER_CLOSE)
-    }
+    ids = {tag: tokenizer.encode(tag, add_special_tokens=False) for tag in (THINK_END, ANSWER_OPEN, ANSWER_CLOSE)}
     if len(ids[THINK_END]) != 1:
         raise ValueError(
             f"the trie constraint needs '{THINK_END}' as one token, the tokenizer splits it into "
             f"{ids[THINK_END]}; extend the tokenizer (genrec.sid.vocabulary.extend_tokenizer) before "
             "training"
         )
-    return AnswerConstraint(
-        trie, ids[THINK_END][0], ids[ANSWER_OPEN], ids[ANSWER_CLOSE], tokenizer.eos_token_id
-    )
+    return AnswerConstraint(trie, ids[THINK_END][0], ids[ANSWER_OPEN], ids[ANSWER_CLOSE], tokenizer.eos_token_id)
 
 
 def check_visible_tokens(tokenizer: Any, vocabulary: Any) -> None:

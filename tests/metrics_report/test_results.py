@@ -59,16 +59,26 @@ def test_a_warning_of_a_run_stands_in_results_too(root):
 
 
 def test_benchmarks_are_a_second_table(root):
-    bench(root, "beam", ours=0.37, peer=2.0, ratio=5.405, unit="s", peer_name="generate", machine="2 cores",
-          versions={"torch": "2.13.0"}, revision="abc", command="python benchmarks/beam.py")  # fmt: skip
+    beam = {"ours": 0.37, "peer": 2.0, "ratio": 5.405, "unit": "s", "peer_name": "generate", "machine": "2 cores"}
+    beam |= {"what": "seconds per batch", "setting": {"batch": 32}, "target": 0.5, "revision": "abc"}
+    bench(root, "beam", command="python benchmarks/beam.py", **beam)
     first = {"case": "H=4", "ours": 10, "peer": 20, "ratio": 2.0}
     second = {"case": "H=8", "ours": 30, "peer": 30, "ratio": 1.0}
     bench(root, "kmeans", machine="2 cores", cases=[first, second])
     text = render_results(root / "results")[0]
     assert "| beam | generate | s | 0.37 | 2 | 5.41 |" in text
     assert "| kmeans, H=8 |  |  | 30 | 30 | 1 |" in text
-    assert "* beam: Measured with: command `python benchmarks/beam.py`; revision abc; machine 2 cores;" in text
+    assert "* beam: seconds per batch; setting batch 32; target 0.5. Measured with: command `python" in text
+    assert "revision abc; machine 2 cores." in text
     assert text.index("GREAM on films") < text.index("## Speed")
+
+
+def test_a_benchmark_may_measure_several_things_per_side(root):
+    sides = {"ours": {"seconds": 1.0, "error": 0.25}, "peer": {"seconds": 4.0, "error": 0.26}}
+    bench(root, "rq", case={"levels": 4}, seconds={"all": 9.0}, ratio=4.0, error_ratio=0.96, **sides)
+    text = render_results(root / "results")[0]
+    assert "| rq |  |  | seconds 1, error 0.25 | seconds 4, error 0.26 | 4 |" in text
+    assert "* rq: case levels 4; seconds all 9; error\\_ratio 0.96." in text
 
 
 def test_without_results_the_documents_say_so(tmp_path):

@@ -88,7 +88,8 @@ def test_loss_counts_completion_tokens_only(tmp_path, tiny, trainer):
     model = run.model.eval()
     total, count = 0.0, 0
     for row in rows:
-        logits = model(torch.tensor([row["input_ids"]])).logits[0].log_softmax(-1)
+        with torch.no_grad():
+            logits = model(torch.tensor([row["input_ids"]])).logits[0].log_softmax(-1)
         for position in range(len(row["input_ids"]) - 2, len(row["input_ids"])):
             total -= float(logits[position - 1, row["input_ids"][position]])
             count += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # replayed rollouts use TRL's rollout_func
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,7 @@ def save_toy_model(folder: Path, vocab_rows: int | None = None, *, thinks: bool 
     vocabulary = {word: i for i, word in enumerate(words)}
     core = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
-    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
     tokenizer.add_tokens([*TAGS, *LEVELS[0], *LEVELS[1]])
     torch.manual_seed(0)
     config = Qwen3Config(
@@ -111,9 +109,7 @@ class RecordingTrainer(SRPOTrainer):
         return output
 
 
-def make_trainer(
-    model: Path, args: SRPOConfig, dataset: Dataset | None = None, **options: Any
-) -> RecordingTrainer:
+def make_trainer(model: Path, args: SRPOConfig, dataset: Dataset | None = None, **options: Any) -> RecordingTrainer:
     """A trainer on the toy model."""
     tokenizer = AutoTokenizer.from_pretrained(model)
     return RecordingTrainer(str(model), args, dataset or rows(), tokenizer, parse, **options)
@@ -145,7 +141,4 @@ class Replay:
 
 def weights(trainer: Any) -> list[torch.Tensor]:
     """Copies of the trained weights."""
-    return [
-        parameter.detach().clone()
-        for parameter in trainer.accelerator.unwrap_model(trainer.model).parameters()
-    ]
+    return [parameter.detach().clone() for parameter in trainer.accelerator.unwrap_model(trainer.model).parameters()]

@@ -34,9 +34,7 @@ def answers(trainer: Any, num: int = 64) -> tuple[torch.Tensor, torch.Tensor, to
     tokenizer = trainer.processing_class
     start = tokenizer.convert_tokens_to_ids("</think>")
     users = torch.tensor(tokenizer.convert_tokens_to_ids(USERS)).repeat_interleave(num // 8)[:, None]
-    prompts = torch.cat(
-        [users, torch.full_like(users, start)], dim=1
-    )  # the last prompt token opens the answer
+    prompts = torch.cat([users, torch.full_like(users, start)], dim=1)  # the last prompt token opens the answer
     processor = TrieLogitsProcessor(trainer.answer_constraint, prompt_length=1)
     out = trainer.model.generate(
         input_ids=prompts,
@@ -60,9 +58,7 @@ def test_sampler_and_trainer_agree_within_1e4(toy_folder: Path, tmp_path: Path, 
         scored, _, _ = trainer._get_per_token_logps_and_entropies(
             model, ids, torch.ones_like(ids), completions.shape[1], batch_size=24
         )
-        torch.testing.assert_close(
-            scored[:, 1:], expected[:, 1:], atol=1e-4, rtol=0
-        )  # column 0 is </think> itself
+        torch.testing.assert_close(scored[:, 1:], expected[:, 1:], atol=1e-4, rtol=0)  # column 0 is </think> itself
 
 
 def test_entropy_counts_allowed_tokens_only(toy_folder: Path, tmp_path: Path) -> None:
@@ -83,15 +79,11 @@ def test_unconstrained_scores_are_off_by_nats(toy_folder: Path, tmp_path: Path) 
     free = make_trainer(toy_folder, arguments(tmp_path / "b"))
     users, completions, expected = answers(trainer)
     ids = torch.cat([users, completions], dim=1)
-    scored, _, _ = free._get_per_token_logps_and_entropies(
-        free.model, ids, torch.ones_like(ids), completions.shape[1]
-    )
+    scored, _, _ = free._get_per_token_logps_and_entropies(free.model, ids, torch.ones_like(ids), completions.shape[1])
     assert (expected[:, 1:].sum(1) - scored[:, 1:].sum(1)).mean() > 5
 
 
-def test_answers_always_exist_and_forced_tokens_stay_out_of_the_loss(
-    thinking_folder: Path, tmp_path: Path
-) -> None:
+def test_answers_always_exist_and_forced_tokens_stay_out_of_the_loss(thinking_folder: Path, tmp_path: Path) -> None:
     trainer = constrained_trainer(thinking_folder, tmp_path, max_steps=2, dynamic_sampling=False)
     trainer.train()
     finished = 0
@@ -137,9 +129,7 @@ def test_gradient_reaches_the_model_only_through_choices(toy_folder: Path, tmp_p
     scored, _, _ = trainer._get_per_token_logps_and_entropies(trainer.model, ids, torch.ones_like(ids), 6)
     assert scored[0, [1, 3, 4, 5]].tolist() == [0.0] * 4
     assert scored[0, 2] < 0
-    (forced,) = torch.autograd.grad(
-        scored[0, [1, 3, 4, 5]].sum(), trainer.model.lm_head.weight, retain_graph=True
-    )
+    (forced,) = torch.autograd.grad(scored[0, [1, 3, 4, 5]].sum(), trainer.model.lm_head.weight, retain_graph=True)
     (chosen,) = torch.autograd.grad(scored[0, 2], trainer.model.lm_head.weight)
     assert forced.abs().max() == 0
     assert chosen.abs().max() > 0

@@ -54,9 +54,7 @@ def test_two_processes_give_the_advantages_of_one(alone: Seen, pair: list[Seen])
         together = [prompt for seen in pair for prompt in seen["replay"]["prompts"][step]]
         assert together == alone["replay"]["prompts"][step]
         advantages = torch.tensor([a for seen in pair for a in seen["replay"]["advantages"][step]])
-        torch.testing.assert_close(
-            advantages, torch.tensor(alone["replay"]["advantages"][step]), atol=1e-6, rtol=0
-        )
+        torch.testing.assert_close(advantages, torch.tensor(alone["replay"]["advantages"][step]), atol=1e-6, rtol=0)
         assert advantages.abs().max() > 0.5
 
 
@@ -78,7 +76,5 @@ def test_with_half_the_dataset_dead_the_batch_holds_live_groups_only(
     assert all(abs(value) > 0.1 for view in views for step in view["advantages"] for value in step)
     assert all(entry["zero_variance/kept"] == 0 for entry in views[0]["log"] if "hit_rate" in entry)
     drawn = [entry["zero_variance/drawn"] for entry in views[0]["log"] if "hit_rate" in entry]
-    assert sum(drawn) == pytest.approx(
-        1.0
-    )  # two steps of four groups visit all eight users: half of them dead
+    assert sum(drawn) == pytest.approx(1.0)  # two steps of four groups visit all eight users: half of them dead
     assert all(entry["resample/rounds"] >= 1 for entry in views[0]["log"] if "hit_rate" in entry)

@@ -41,9 +41,7 @@ def hits(*counts: int, group_size: int = 10) -> torch.Tensor:
         ((1, 2, 3, 4, 5), sqrt(4 / 5)),
     ],
 )
-def test_reward_is_the_root_of_the_correct_prefix_share(
-    generated: tuple[int, ...] | None, expected: float
-) -> None:
+def test_reward_is_the_root_of_the_correct_prefix_share(generated: tuple[int, ...] | None, expected: float) -> None:
     assert prefix_reward(generated, (1, 2, 3, 4)) == pytest.approx(expected)
 
 

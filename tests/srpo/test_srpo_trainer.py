@@ -19,9 +19,7 @@ def logged(trainer, name):
 
 
 def test_without_bonus_and_resampling_five_steps_equal_plain_grpo(toy_folder: Path, tmp_path: Path) -> None:
-    args = arguments(
-        tmp_path / "a", max_steps=5, bonus=False, dynamic_sampling=False, max_completion_length=4
-    )
+    args = arguments(tmp_path / "a", max_steps=5, bonus=False, dynamic_sampling=False, max_completion_length=4)
     ours = make_trainer(toy_folder, args)
     start = weights(ours)
     ours.train()
@@ -68,9 +66,7 @@ def whole(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("saved_at", [2, 4, 5])
-def test_resuming_equals_an_uninterrupted_run(
-    whole: Any, toy_folder: Path, tmp_path: Path, saved_at: int
-) -> None:
+def test_resuming_equals_an_uninterrupted_run(whole: Any, toy_folder: Path, tmp_path: Path, saved_at: int) -> None:
     resumed = make_trainer(toy_folder, arguments(tmp_path, **RESUME))
     resumed.train(resume_from_checkpoint=f"{whole.args.output_dir}/checkpoint-{saved_at}")
     assert resumed.state.global_step == 6
@@ -78,9 +74,7 @@ def test_resuming_equals_an_uninterrupted_run(
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
 
 
-def test_hit_rate_rises_in_thirty_steps_and_not_at_learning_rate_zero(
-    toy_folder: Path, tmp_path: Path
-) -> None:
+def test_hit_rate_rises_in_thirty_steps_and_not_at_learning_rate_zero(toy_folder: Path, tmp_path: Path) -> None:
     gains = {}
     for rate in (0.005, 0.0):
         args = arguments(

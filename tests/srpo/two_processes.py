@@ -32,9 +32,7 @@ def run(model: Path, output: Path, *, dead: bool, world_size: int) -> dict[str, 
         "world_size": trainer.accelerator.num_processes,
         "prompts": trainer.prompts,
         "advantages": [batch["advantages"].tolist() for batch in trainer.batches],
-        "masked": [
-            bool("tool_mask" in batch and (batch["tool_mask"] == 0).any()) for batch in trainer.batches
-        ],
+        "masked": [bool("tool_mask" in batch and (batch["tool_mask"] == 0).any()) for batch in trainer.batches],
         "tokens": [float(batch["num_items_in_batch"]) for batch in trainer.batches],
         "log": trainer.state.log_history,
     }

@@ -4,10 +4,13 @@ schema.py    metrics.json: what it must hold, and what was not recorded
 columns.py   which figures make which table, how numbers are written
 verdict.py   what the figures say: warnings first
 collect.py   logs, validations and health files of a run folder
-charts.py    matplotlib drawings as SVG that follows the reader's light or dark theme
+charts.py    curves and bars
 panels.py    which drawings a run deserves
+scaling.py   quality against training compute
+svg.py       placeholder colours, theme, names at an axis
 markdown.py  report.md
 page.py      report.html
+bench.py     benchmarks as a table
 results.py   RESULTS.md and the README table out of results/*.json
 """
 

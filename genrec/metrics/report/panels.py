@@ -8,6 +8,7 @@ from typing import Any
 
 from genrec.metrics.report.charts import Chart, Line, bar_chart, line_chart, smoothed
 from genrec.metrics.report.columns import Row, is_baseline, over_seeds, row_name
+from genrec.metrics.report.scaling import scaling_chart
 
 Log = Sequence[Mapping[str, Any]]
 SMOOTH_FROM = 40  # logs with at least this many points get a smoothed curve over the raw one
@@ -167,4 +168,5 @@ def training_charts(figures: Mapping[str, Any]) -> list[Chart]:
         charts.append(mix_chart(figures["curriculum_mix"]))
     for stage, log in (figures.get("logs") or {}).items():
         charts += stage_charts(stage, log)
-    return charts
+    scaling = scaling_chart(figures.get("scaling") or [])
+    return charts if scaling is None else [*charts, scaling]

@@ -21,8 +21,8 @@ def write_report(
         figures: What the page draws and shows beside the tables, all optional:
             `logs` {stage: logged steps}, `validation` {stage: scores per step}, `curriculum_mix`
             {"share": [...]}, `index_health` (index/health.json), `examples` (dictionaries with `user`,
-            `history`, `target`, `chain` or `stages`, `reasoned`, `direct`). `collect_run` reads
-            all but the mix and the examples from a run folder.
+            `history`, `target`, `chain` or `stages`, `reasoned`, `direct`), `scaling`
+            (`flops` and `value` per checkpoint). `collect_run` reads logs, validation and health of a run folder.
 
     Returns:
         Path of each file by its name.

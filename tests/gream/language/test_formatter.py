@@ -295,3 +295,20 @@ def test_an_unknown_key_in_the_file_is_an_error(tmp_path):
 def test_prompt_config_refuses_values_out_of_range(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         PromptConfig(**bad)
+
+
+def test_padding_left_on_by_another_call_does_not_reach_the_rows(formatter):
+    prompt = formatter.direct_prompt([1, 2])
+    expected = formatter.encode_prompt(prompt)
+    formatter.tokenizer(["a", "a much longer text"], padding=True, truncation=True, max_length=3)
+    assert formatter.encode_prompt(prompt) == expected
+
+
+def test_a_template_that_changes_the_users_words_is_refused(make_formatter):
+    formatter = make_formatter(template="{{ messages[0].content | upper }}")
+    with pytest.raises(ValueError, match="does not repeat the user's words"):
+        formatter.direct_prompt([1])
+
+
+def test_text_that_looks_like_a_placeholder_is_only_text(formatter):
+    assert "tents {text} end" in formatter.text_prompt("query_to_sid", "tents {text} end")
