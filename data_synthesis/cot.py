@@ -18,6 +18,7 @@ from data_synthesis.facts import ItemFacts
 from data_synthesis.job import fingerprint_of, finished, partial_path, publish
 from data_synthesis.journal import Journal
 from data_synthesis.statistics import describe_chains
+from data_synthesis.wording.parts import Style
 from genrec.data.dataset import Dataset
 from genrec.data.split import Split
 from genrec.run.provenance import git_revision, library_versions
@@ -85,6 +86,23 @@ def synthesize_chains(
     result = CotResult(out, statistics, time.perf_counter() - begun, len(examples) - resumed)
     _log(result, resumed)
     return result
+
+
+def sample_texts(dataset: Dataset, style: Style, count: int = 2000) -> list[str]:
+    """Texts of a few chains, for training a compact tokenizer on their words.
+
+    Args:
+        dataset: The interactions; only the training part is read.
+        style: Wording of the chains.
+        count: Most chains.
+
+    Returns:
+        The texts of stages 1 to 4 of each chain, joined; nothing is checked or stored.
+    """
+    config = CotConfig(max_chains=count, per_user=4, style=style)
+    teacher = OfflineTeacher(ItemFacts(dataset.catalogue), style, config.seed)
+    chains = [teacher.write(example) for example in _examples(dataset, config, dataset.split())]
+    return [" ".join((c.behaviour, c.preferences, c.intent, c.recommendation)) for c in chains]
 
 
 def _examples(dataset: Dataset, config: CotConfig, split: Split) -> list[Example]:

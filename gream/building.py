@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from genrec.sid.vocabulary import SidVocabulary, extend_tokenizer, resize_and_in
 from gream.baselines import fit_sasrec
 from gream.indexing import IndexConfig, build_index
 from gream.prompts import PromptConfig
+from gream.prompts.wordings import prompt_corpus
 from gream.recommend import save_recommender
 from gream.settings import IndexArguments
 
@@ -30,13 +32,16 @@ def load_data(arguments: IndexArguments) -> Dataset:
     return load_dataset(arguments.dataset, k_core=arguments.k_core)
 
 
-def build(dataset: Dataset, arguments: IndexArguments, folder: Path) -> dict[str, Any]:
+def build(
+    dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()
+) -> dict[str, Any]:
     """Build everything the later stages read.
 
     Args:
         dataset: the dataset.
         arguments: settings of the index stage.
         folder: the stage's folder.
+        corpus: texts of chains, so that a compact tokenizer spells their words in few tokens.
 
     Returns:
         Facts for stage.json: counts, index health, model size.
@@ -53,7 +58,7 @@ def build(dataset: Dataset, arguments: IndexArguments, folder: Path) -> dict[str
         folder=folder,
         train_items=split.train_items(),
     )
-    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base")
+    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base", corpus)
     return {"counts": dataset.counts, "health": index.health, "parameters": parameters}
 
 
@@ -70,7 +75,9 @@ def index_config(arguments: IndexArguments) -> IndexConfig:
     )
 
 
-def save_base_model(dataset: Dataset, codes: ItemCodes, arguments: IndexArguments, folder: Path) -> int:
+def save_base_model(
+    dataset: Dataset, codes: ItemCodes, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()
+) -> int:
     """Load the backbone, teach its tokenizer the SIDs, start the new rows, save.
 
     Args:
@@ -78,6 +85,7 @@ def save_base_model(dataset: Dataset, codes: ItemCodes, arguments: IndexArgument
         codes: the item index.
         arguments: settings of the index stage.
         folder: recommender folder to write.
+        corpus: more texts for the compact tokenizer.
 
     Returns:
         Number of parameters.
@@ -86,7 +94,8 @@ def save_base_model(dataset: Dataset, codes: ItemCodes, arguments: IndexArgument
     tiny = TinyConfig(
         a.hidden_size, a.num_layers, a.num_heads, a.num_kv_heads, a.intermediate_size, a.vocab_size
     )
-    model, tokenizer = load_backbone(a.backbone, texts=texts, tiny=tiny, seed=a.seed)
+    spelling = [*texts, *prompt_corpus(), *corpus]
+    model, tokenizer = load_backbone(a.backbone, texts=spelling, tiny=tiny, seed=a.seed)
     vocabulary = SidVocabulary.for_codes(codes)
     extend_tokenizer(tokenizer, vocabulary)
     resize_and_init(model, tokenizer, vocabulary, codes, texts, init=a.init, seed=a.seed)

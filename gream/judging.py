@@ -23,6 +23,7 @@ from genrec.run.provenance import provenance
 from gream.baselines import baseline_rows
 from gream.evaluate import build_examples, evaluate_direct, evaluate_reasoning
 from gream.evaluate.direct import ranking_figures
+from gream.model_card import write_model_card
 from gream.recommend import GreamRecommender
 from gream.settings import EvalArguments
 from gream.workspace import Workspace
@@ -118,7 +119,8 @@ class Judge:
             max_new_tokens=a.max_new_tokens, batch_size=a.batch_size, stage=stage, seed=a.seed, progress=True,
         )  # fmt: skip
         examples = build_examples(
-            recommender, self.sample, reasoning.samples, reasoning.hits, count=a.num_examples, stage=stage
+            recommender, self.sample, reasoning.samples, reasoning.hits, count=a.num_examples, stage=stage,
+            user_ids=self.workspace.dataset.user_ids,
         )
         write_json(self._path("examples"), examples)
         return [direct.row, reasoning.row]
@@ -133,6 +135,9 @@ class Judge:
             figures["curriculum_mix"] = {"share": read_json(mix)}
         metrics = {**self._facts(), "rows": rows, "stages": stages}
         files = write_report(root, metrics, figures)
+        for stage in {row["stage"] for row in rows if row["stage"]}:
+            judged = [row for row in rows if row["stage"] == stage]
+            write_model_card(self.workspace.model_folder(stage), judged, dataset=metrics["dataset"])
         if self.arguments.results:
             write_json(Path(self.arguments.results), json.loads(files["metrics.json"].read_text()))
         return files

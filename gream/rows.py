@@ -9,7 +9,7 @@ import numpy as np
 
 from genrec.run.estimate import Estimate, estimate, memory_gib
 from gream.alignment import AlignmentConfig, build_alignment_rows
-from gream.curriculum import CurriculumSampler
+from gream.curriculum import CurriculumSampler, build_reasoning_rows, join_rows
 from gream.prompts import TASKS
 from gream.prompts.wordings import SEQUENTIAL
 from gream.settings import AlignArguments, ReasonArguments, SrpoArguments
@@ -47,15 +47,14 @@ def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
     Raises:
         ValueError: when there are no chains.
     """
-    from datasets import concatenate_datasets
-
-    a = stage.arguments
+    a, w, seed = stage.arguments, stage.workspace, stage.config.seed
     assert isinstance(a, ReasonArguments)
     if not stage.workspace.chains:
         raise ValueError(f"no chains in '{stage.workspace.chains_path}'; run recipes/gream_cot.py")
     align = _rows(stage, AlignmentConfig(packed=a.packed, seed=stage.config.seed))
-    align, reason = _sample(align, a.align_rows, stage.config.seed), reasoning_rows(stage)
-    table = concatenate_datasets([align, reason.cast(align.features)])
+    align = _sample(align, a.align_rows, seed)
+    reason = build_reasoning_rows(w.chains, w.split, w.dataset, stage.formatter, seed=seed)
+    table = join_rows(align, reason)
     config = stage.config
     batch = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
     sampler = CurriculumSampler(
@@ -69,28 +68,6 @@ def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
         lengths=[len(ids) for ids in table["input_ids"]],
     )
     return table, sampler
-
-
-def reasoning_rows(stage: StageModel) -> Any:
-    """One row per chain: reasoning prompt, chain, answer; loss on the completion."""
-    from datasets import Dataset as RowTable
-
-    formatter, index_of = stage.formatter, stage.parts.catalogue.index_of
-    pairs = [
-        (
-            formatter.reasoning_prompt([index_of(i) for i in chain.history], n),
-            formatter.chain_completion(chain),
-        )
-        for n, chain in enumerate(stage.workspace.chains)
-    ]
-    encoded = formatter.encode_batch(pairs)
-    return RowTable.from_dict(
-        {
-            "input_ids": [ids for ids, _ in encoded],
-            "completion_mask": [mask for _, mask in encoded],
-            "task": ["reasoning"] * len(encoded),
-        }
-    )
 
 
 def rollout_rows(stage: StageModel) -> Any:

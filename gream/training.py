@@ -138,6 +138,7 @@ def _save(stage: StageModel, model: Any, facts: dict[str, Any]) -> None:
 
     parts = stage.parts
     extra = {
+        **parts.manifest,
         "stage": stage.session.stage,
         "dataset": stage.workspace.dataset.name,
         "seed": stage.config.seed,
@@ -213,7 +214,7 @@ def reasoning_validation(stage: StageModel) -> Validate:
         rows = [(c, t) for cs, t in zip(chains, targets.targets.tolist(), strict=True) for c in cs]
         prefix = [0 if c.item is None else _common_prefix(codes[c.item], codes[t]) for c, t in rows]
         return {
-            "Pass@1": sum(c.item == t for c, t in rows) / len(rows),
+            "Pass@1": sum(c.format_ok and c.item == t for c, t in rows) / len(rows),
             "prefix_length": sum(prefix) / len(rows),
             "format_rate": sum(c.format_ok for c, _ in rows) / len(rows),
         }

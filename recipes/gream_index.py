@@ -23,13 +23,14 @@ def main() -> None:
     with stage_session("index", arguments) as session:
         if session.skip:
             return
+        from data_synthesis.cot import sample_texts
         from gream.building import build, estimate_index, load_data
 
         dataset = load_data(arguments)
         if arguments.estimate:
             print(estimate_index(dataset, arguments))
             return
-        session.facts.update(build(dataset, arguments, session.folder))
+        session.facts.update(build(dataset, arguments, session.folder, sample_texts(dataset, arguments.style)))
 
 
 if __name__ == "__main__":

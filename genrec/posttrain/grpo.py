@@ -27,6 +27,7 @@ from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
 from genrec.posttrain.answer_scoring import add_constrained_head
 from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
 from genrec.posttrain.grpo_config import RecGRPOConfig
+from genrec.posttrain.lora import expose_head_bias
 from genrec.posttrain.resampling import Batch, Row, fill_with_live_groups, fresh_prompt_indices
 from genrec.posttrain.rollouts import Rollouts, ScoredRollouts
 from genrec.posttrain.sampler import ResumableRepeatSampler
@@ -73,6 +74,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             )
         self.answer_constraint = answer_constraint if args.answer_constraint == "trie" else None
         super().__init__(model, reward_funcs, args, train_dataset, processing_class=processing_class, **options)
+        expose_head_bias(self.model)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
             check_reference(self.model, self.ref_model)
         self._constrain_heads()
