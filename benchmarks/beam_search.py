@@ -67,9 +67,7 @@ def children_table(trie: Trie) -> dict[tuple[int, ...], list[int]]:
     return table
 
 
-def peer_search(
-    model: Any, ids: Tensor, mask: Tensor, table: dict[tuple[int, ...], list[int]], beams: int
-) -> Tensor:
+def peer_search(model: Any, ids: Tensor, mask: Tensor, table: dict[tuple[int, ...], list[int]], beams: int) -> Tensor:
     """Token ids (B * K, T + 4) by transformers' own beam search; its prefix function only looks up."""
     width = ids.shape[1]
     with torch.inference_mode():
@@ -107,9 +105,7 @@ def best_times(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, f
 
 def main() -> None:
     """Measure, print and write the comparison."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     numbers = {
         "prompts": 32,
         "length": 100,
@@ -130,9 +126,7 @@ def main() -> None:
     seconds = best_times(
         {
             "ours_tree_cache": lambda: trie_beam_search(model, ids, mask, trie, options.beams, cache="tree"),
-            "ours_repeat_cache": lambda: trie_beam_search(
-                model, ids, mask, trie, options.beams, cache="repeat"
-            ),
+            "ours_repeat_cache": lambda: trie_beam_search(model, ids, mask, trie, options.beams, cache="repeat"),
             "generate_prefix_fn": lambda: peer_search(model, ids, mask, table, options.beams),
         },
         options.repeats,

@@ -50,9 +50,7 @@ class Writer:
         earlier: Chains accepted before (by the run that this one resumes).
     """
 
-    def __init__(
-        self, facts: ItemFacts, engine: ChainEngine, attempts: int, earlier: Iterable[Chain] = ()
-    ) -> None:
+    def __init__(self, facts: ItemFacts, engine: ChainEngine, attempts: int, earlier: Iterable[Chain] = ()) -> None:
         self.facts = facts
         self.engine = engine
         self.attempts = attempts

@@ -86,9 +86,7 @@ def _add_cot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
             choices=entry.metadata.get("choices"),
             help=f"{entry.metadata['help']} (default: {entry.default})",
         )
-    cot.add_argument(
-        "--overwrite", action="store_true", help="replace files that other settings or data made"
-    )
+    cot.add_argument("--overwrite", action="store_true", help="replace files that other settings or data made")
     cot.add_argument("--quiet", action="store_true", help="no progress bar")
     cot.set_defaults(run=_run_cot)
 

@@ -17,13 +17,9 @@ class CotConfig:
 
     max_chains: int = field(
         default=10_000,
-        metadata={
-            "help": "most chains to write; every user comes once before any user comes twice. 0 = no limit"
-        },
+        metadata={"help": "most chains to write; every user comes once before any user comes twice. 0 = no limit"},
     )
-    per_user: int = field(
-        default=2, metadata={"help": "most chains per user, each on another training event"}
-    )
+    per_user: int = field(default=2, metadata={"help": "most chains per user, each on another training event"})
     max_history: int = field(default=20, metadata={"help": "history items shown per chain, the latest ones"})
     min_history: int = field(
         default=2, metadata={"help": "fewest items before the explained event; shorter prefixes are not used"}
@@ -60,6 +56,4 @@ class CotConfig:
             )
         for name, allowed in (("style", STYLES), ("split", get_args(SplitKind))):
             if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}"
-                )
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}")

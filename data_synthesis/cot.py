@@ -117,9 +117,7 @@ def _examples(dataset: Dataset, config: CotConfig, split: Split) -> list[Example
         seed=config.seed,
     )
     if not examples:
-        raise ValueError(
-            f"{dataset.name}: no user has {config.min_history + 1} training events; lower --min_history"
-        )
+        raise ValueError(f"{dataset.name}: no user has {config.min_history + 1} training events; lower --min_history")
     return examples
 
 

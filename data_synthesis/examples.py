@@ -53,9 +53,7 @@ def choose_examples(
     order = list(range(len(train)))
     Random(f"users|{seed}").shuffle(order)
     picks = {user: _positions(len(train[user]), per_user, min_history, f"{seed}|{user}") for user in order}
-    chosen = [
-        (user, picks[user][turn]) for turn in range(per_user) for user in order if turn < len(picks[user])
-    ]
+    chosen = [(user, picks[user][turn]) for turn in range(per_user) for user in order if turn < len(picks[user])]
     return [
         _example(train[user], user, str(user_ids[user]), position, max_history)
         for user, position in chosen[:max_chains]

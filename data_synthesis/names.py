@@ -27,9 +27,7 @@ class ItemNames:
         self.short = short_names(self.titles)
         counts = Counter(words(name) for name in self.short)
         self.unique = [counts[words(name)] == 1 for name in self.short]
-        self._forms = [
-            tuple(dict.fromkeys((self.titles[i], self.full[i], self.short[i]))) for i in range(len(titles))
-        ]
+        self._forms = [tuple(dict.fromkeys((self.titles[i], self.full[i], self.short[i]))) for i in range(len(titles))]
 
     def forms(self, item: int) -> tuple[str, ...]:
         """Every text that names the item, longest first: title, full name, short name."""

@@ -28,8 +28,7 @@ def swap_chains(chains: Sequence[Chain], seed: int) -> list[Chain]:
     if not counts or max(counts.values()) * 2 > len(chains):
         user, most = counts.most_common(1)[0] if counts else ("nobody", 0)
         raise ValueError(
-            f"cannot swap: user {user!r} has {most} of {len(chains)} chains, more than half; "
-            "give chains of more users"
+            f"cannot swap: user {user!r} has {most} of {len(chains)} chains, more than half; give chains of more users"
         )
     donors = _pairing(chains, counts, Random(f"swap|{seed}"))
     return [_with_stages(chain, chains[donor]) for chain, donor in zip(chains, donors, strict=True)]

@@ -81,9 +81,7 @@ def _fetch(
         _run(command, requirement, work, target)
         archives = sorted(work.glob(pattern))
         if len(archives) != 1:
-            raise RuntimeError(
-                f"{requirement}: expected one {pattern} from {' '.join(command)}, got {len(archives)}"
-            )
+            raise RuntimeError(f"{requirement}: expected one {pattern} from {' '.join(command)}, got {len(archives)}")
         unpacked = work / "unpacked"
         unpack(archives[0], unpacked)
         _move(unpacked, target)
@@ -97,13 +95,9 @@ def _run(command: Sequence[str], requirement: str, folder: Path, target: Path) -
         what = f"{requirement}: the program {command[0]!r} is not installed"
         raise RuntimeError(f"{what}. Remedy: install it, {by_hand}")
     try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise RuntimeError(
-            f"{requirement}: no answer within {TIMEOUT_SECONDS} s from {' '.join(command)}"
-        ) from error
+        raise RuntimeError(f"{requirement}: no answer within {TIMEOUT_SECONDS} s from {' '.join(command)}") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-3:]
         remedy = f"check the network and the package index, {by_hand}"

@@ -47,9 +47,7 @@ def windows(distribution: str = DISTRIBUTION) -> dict[str, tuple[SpecifierSet, b
     return found
 
 
-def problems(
-    wanted: Mapping[str, tuple[SpecifierSet, bool]], installed: Mapping[str, str | None]
-) -> list[str]:
+def problems(wanted: Mapping[str, tuple[SpecifierSet, bool]], installed: Mapping[str, str | None]) -> list[str]:
     """List what is wrong with a set of installed versions.
 
     Args:

@@ -70,9 +70,7 @@ def fit_sasrec(split: Split, num_items: int, arguments: IndexArguments, folder: 
         progress=True,
     )
     torch.save(model.state_dict(), folder / "weights.pt")
-    write_json(
-        folder / "sasrec.json", {"shape": vars(shape), "num_items": num_items, "history": result.history}
-    )
+    write_json(folder / "sasrec.json", {"shape": vars(shape), "num_items": num_items, "history": result.history})
     return model
 
 

@@ -32,9 +32,7 @@ def load_data(arguments: IndexArguments) -> Dataset:
     return load_dataset(arguments.dataset, k_core=arguments.k_core)
 
 
-def build(
-    dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()
-) -> dict[str, Any]:
+def build(dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()) -> dict[str, Any]:
     """Build everything the later stages read.
 
     Args:
@@ -91,15 +89,13 @@ def save_base_model(
         Number of parameters.
     """
     a, texts = arguments, dataset.catalogue.texts()
-    tiny = TinyConfig(
-        a.hidden_size, a.num_layers, a.num_heads, a.num_kv_heads, a.intermediate_size, a.vocab_size
-    )
+    tiny = TinyConfig(a.hidden_size, a.num_layers, a.num_heads, a.num_kv_heads, a.intermediate_size, a.vocab_size)
     spelling = [*texts, *prompt_corpus(), *corpus]
     model, tokenizer = load_backbone(a.backbone, texts=spelling, tiny=tiny, seed=a.seed)
     vocabulary = SidVocabulary.for_codes(codes)
     extend_tokenizer(tokenizer, vocabulary)
-    resize_and_init(model, tokenizer, vocabulary, codes, texts, init=a.init, seed=a.seed)
-    prompts = PromptConfig(a.max_history, tuple(int(digit) for digit in a.think_stages), a.style)
+    resize_and_init(model, tokenizer, vocabulary, codes, texts, init=a.init, seed=a.seed)  # type: ignore[arg-type]
+    prompts = PromptConfig(a.max_history, tuple(int(digit) for digit in a.think_stages), a.style)  # type: ignore[arg-type]
     extra = {"stage": "index", "dataset": dataset.name, "backbone": a.backbone, "seed": a.seed}
     save_recommender(folder, model, tokenizer, codes, dataset.catalogue, prompts, extra)
     return int(sum(p.numel() for p in model.parameters()))

@@ -61,9 +61,7 @@ class Judge:
         for name in sorted(set(wanted) - set(found)):
             logger.warning("stage '%s' has not finished in %s and is left out", name, self.workspace.root)
         if not found:
-            raise ValueError(
-                f"none of the stages {wanted} has finished in '{self.workspace.root}'; train one first"
-            )
+            raise ValueError(f"none of the stages {wanted} has finished in '{self.workspace.root}'; train one first")
         return found
 
     def run(self) -> dict[str, Path]:
@@ -105,9 +103,7 @@ class Judge:
     def _judge(self, stage: str) -> list[Row]:
         """Rows of one checkpoint: direct, and reasoning where it was trained for it."""
         a = self.arguments
-        recommender = GreamRecommender.from_pretrained(
-            self.workspace.model_folder(stage), index=self.workspace.codes
-        )
+        recommender = GreamRecommender.from_pretrained(self.workspace.model_folder(stage), index=self.workspace.codes)
         direct = evaluate_direct(
             recommender, self.targets, popularity=self.popularity, vectors=self.vectors, ks=self.ks,
             num_beams=a.num_beams, unseen=a.unseen, batch_size=a.batch_size, stage=stage, seed=a.seed, progress=True,
@@ -119,7 +115,12 @@ class Judge:
             max_new_tokens=a.max_new_tokens, batch_size=a.batch_size, stage=stage, seed=a.seed, progress=True,
         )  # fmt: skip
         examples = build_examples(
-            recommender, self.sample, reasoning.samples, reasoning.hits, count=a.num_examples, stage=stage,
+            recommender,
+            self.sample,
+            reasoning.samples,
+            reasoning.hits,
+            count=a.num_examples,
+            stage=stage,
             user_ids=self.workspace.dataset.user_ids,
         )
         write_json(self._path("examples"), examples)

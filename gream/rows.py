@@ -95,9 +95,7 @@ def estimate_rows(stage: StageModel, visits: float, rows: Any) -> Estimate:
     """
     lengths = [len(ids) for ids in rows["input_ids"]]
     tokens = int(visits * float(np.mean(lengths)))
-    return _estimate(
-        stage, tokens, 0, stage.config.per_device_train_batch_size, int(np.percentile(lengths, 99))
-    )
+    return _estimate(stage, tokens, 0, stage.config.per_device_train_batch_size, int(np.percentile(lengths, 99)))
 
 
 def estimate_rollouts(stage: StageModel, rows: Any) -> Estimate:

@@ -17,9 +17,7 @@ class IndexArguments(StageArguments):
 
     dataset: str = field(
         default="movielens_100k",
-        metadata={
-            "help": "Name (toy, movielens_100k, amazon_beauty_2014, ...) or folder or file of the dataset."
-        },
+        metadata={"help": "Name (toy, movielens_100k, amazon_beauty_2014, ...) or folder or file of the dataset."},
     )
     k_core: int | None = field(
         default=None,
@@ -51,9 +49,7 @@ class IndexArguments(StageArguments):
     num_layers: int = field(default=4, metadata={"help": "tiny only: layers."})
     num_heads: int = field(default=6, metadata={"help": "tiny only: attention heads."})
     num_kv_heads: int = field(default=3, metadata={"help": "tiny only: key-value heads."})
-    intermediate_size: int = field(
-        default=576, metadata={"help": "tiny only: width of the feed-forward layer."}
-    )
+    intermediate_size: int = field(default=576, metadata={"help": "tiny only: width of the feed-forward layer."})
     vocab_size: int = field(default=3000, metadata={"help": "tiny only: words of the compact BPE tokenizer."})
     init: str = field(
         default="semantic",
@@ -67,15 +63,11 @@ class IndexArguments(StageArguments):
     sasrec_dropout: float = field(default=0.3, metadata={"help": "Baseline CE-SASRec: dropout."})
     sasrec_batch_size: int = field(default=128, metadata={"help": "Baseline CE-SASRec: windows per step."})
     sasrec_learning_rate: float = field(default=3e-3, metadata={"help": "Baseline CE-SASRec: peak learning rate."})
-    sasrec_eval_every: int = field(
-        default=2, metadata={"help": "Baseline CE-SASRec: epochs between validations."}
-    )
+    sasrec_eval_every: int = field(default=2, metadata={"help": "Baseline CE-SASRec: epochs between validations."})
     sasrec_valid_users: int | None = field(
         default=None, metadata={"help": "Baseline CE-SASRec: users of its validation sample; none = all."}
     )
-    sasrec_max_length: int = field(
-        default=50, metadata={"help": "Baseline CE-SASRec: items of a history it sees."}
-    )
+    sasrec_max_length: int = field(default=50, metadata={"help": "Baseline CE-SASRec: items of a history it sees."})
     seed: int = field(default=0, metadata={"help": "Seed of clustering, initial weights and the baseline."})
 
 
@@ -83,12 +75,8 @@ class IndexArguments(StageArguments):
 class CotArguments(StageArguments):
     """Five-stage chains from the offline teacher."""
 
-    max_chains: int = field(
-        default=2000, metadata={"help": "Number of chains; -1 = one per user and position."}
-    )
-    per_user: int = field(
-        default=4, metadata={"help": "At most this many chains per user, latest targets first."}
-    )
+    max_chains: int = field(default=2000, metadata={"help": "Number of chains; -1 = one per user and position."})
+    per_user: int = field(default=4, metadata={"help": "At most this many chains per user, latest targets first."})
     seed: int = field(default=0, metadata={"help": "Seed of the choice of users and wordings."})
 
 
@@ -104,9 +92,7 @@ class TrainingStageArguments(StageArguments):
     validation_samples: int = field(default=4, metadata={"help": "Chains per user when Pass@1 is validated."})
     num_beams: int = field(default=10, metadata={"help": "Beam width when NDCG@10 is validated."})
     max_new_tokens: int = field(default=96, metadata={"help": "Longest chain and answer, in tokens."})
-    keep_checkpoints: bool = field(
-        default=False, metadata={"help": "Keep checkpoint-* after the stage finished."}
-    )
+    keep_checkpoints: bool = field(default=False, metadata={"help": "Keep checkpoint-* after the stage finished."})
     use_lora: bool = field(
         default=False,
         metadata={"help": "Train a LoRA adapter and the new token rows; merged when the stage ends."},
@@ -148,9 +134,7 @@ class ReasonArguments(TrainingStageArguments):
     epochs: int = field(default=3, metadata={"help": "Epochs over both sets; the last one mixes uniformly."})
     gamma: float = field(default=1.5, metadata={"help": "Slope of the insertion probability."})
     packed: bool = field(default=True, metadata={"help": "As in the alignment stage."})
-    align_rows: int = field(
-        default=1000, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."}
-    )
+    align_rows: int = field(default=1000, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."})
     start_from: str = field(
         default="align",
         metadata={"help": "Stage whose model this one starts from: align, or index (base model)."},
@@ -161,12 +145,8 @@ class ReasonArguments(TrainingStageArguments):
 class SrpoArguments(TrainingStageArguments):
     """Sparse-regularised policy optimisation."""
 
-    start_from: str = field(
-        default="reason", metadata={"help": "Stage whose model is the policy and KL reference."}
-    )
-    max_prompts: int = field(
-        default=2000, metadata={"help": "Training (history, next item) pairs; -1 = all."}
-    )
+    start_from: str = field(default="reason", metadata={"help": "Stage whose model is the policy and KL reference."})
+    max_prompts: int = field(default=2000, metadata={"help": "Training (history, next item) pairs; -1 = all."})
 
 
 @dataclass
@@ -180,9 +160,7 @@ class EvalArguments(StageArguments):
     num_beams: int = field(default=50, metadata={"help": "Beam width of direct mode; also the longest list."})
     unseen: bool = field(default=True, metadata={"help": "Also rank with each user's own history left out."})
     max_users: int = field(default=-1, metadata={"help": "Judge only the first users (debugging); -1 = all."})
-    reasoning_users: int = field(
-        default=128, metadata={"help": "Users of the fixed sample for reasoning mode."}
-    )
+    reasoning_users: int = field(default=128, metadata={"help": "Users of the fixed sample for reasoning mode."})
     reasoning_samples: int = field(default=4, metadata={"help": "Chains per user."})
     temperature: float = field(default=0.7, metadata={"help": "Sampling temperature of reasoning mode."})
     top_p: float = field(default=0.9, metadata={"help": "Nucleus of reasoning mode."})

@@ -51,9 +51,7 @@ class StageModel:
     parts: Parts
 
     @classmethod
-    def load(
-        cls, session: Session, arguments: TrainingStageArguments, config: Any, start_from: str
-    ) -> StageModel:
+    def load(cls, session: Session, arguments: TrainingStageArguments, config: Any, start_from: str) -> StageModel:
         """Open the model of an earlier stage for training.
 
         Args:
@@ -66,9 +64,7 @@ class StageModel:
             The stage; the weights are fp32, precision in training is the config's affair.
         """
         workspace = Workspace(Path(arguments.run_dir))
-        parts = load_parts(
-            workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu"
-        )
+        parts = load_parts(workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu")
         config.output_dir = str(session.folder)
         return cls(session, arguments, config, workspace, parts)
 
@@ -90,9 +86,7 @@ class StageModel:
         if not a.use_lora:
             return None
         ids = added_ids(self.parts.tokenizer, self.workspace.vocabulary)
-        return lora_config(
-            self.parts.model, ids, rank=a.lora_rank, alpha=a.lora_alpha, dropout=a.lora_dropout
-        )
+        return lora_config(self.parts.model, ids, rank=a.lora_rank, alpha=a.lora_alpha, dropout=a.lora_dropout)
 
     def callbacks(self, validate: Validate, metric: str) -> list[Any]:
         """History file, speed and validation, in the order they must run."""
@@ -203,9 +197,7 @@ def reasoning_validation(stage: StageModel) -> Validate:
     a = stage.arguments
     targets = stage.workspace.split.valid.sample(a.validation_users, VALIDATION_SEED)
     codes = stage.parts.item_codes.codes
-    sampling = SamplingConfig(
-        temperature=0.7, top_p=0.9, max_new_tokens=a.max_new_tokens, seed=VALIDATION_SEED
-    )
+    sampling = SamplingConfig(temperature=0.7, top_p=0.9, max_new_tokens=a.max_new_tokens, seed=VALIDATION_SEED)
 
     def validate(model: Any) -> Scores:
         chains = live_recommender(stage, model).sample_chains(

@@ -1,7 +1,8 @@
 """Where does each stage find what the earlier ones made? The run folder of GREAM.
 
 runs/<name>/
-  index/    data/ (dataset), index.json, health.json, quantiser.npz, embeddings.npy, sasrec/ (baseline), base/ (untrained model)
+  index/    data/ (dataset), index.json, health.json, quantiser.npz, embeddings.npy, sasrec/ (baseline),
+            base/ (untrained model)
   cot/      train.jsonl (five-stage chains), train.stats.json
   align/ reason/ srpo/    a recommender folder, log.jsonl, validation.json, best/
   eval/     rows of every judged stage
@@ -72,7 +73,7 @@ class Workspace:
     @cached_property
     def vocabulary(self) -> SidVocabulary:
         """SID tokens of the index."""
-        return SidVocabulary(self.codes.codebook_sizes)
+        return SidVocabulary.for_codes(self.codes)
 
     @cached_property
     def chains(self) -> list[Chain]:

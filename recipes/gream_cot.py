@@ -35,9 +35,7 @@ def main() -> None:
             seed=arguments.seed,
         )
         if arguments.estimate:
-            print(
-                f"at most {config.max_chains or 'as many as there are'} chains, over 1,000 a second, under 1 GiB"
-            )
+            print(f"at most {config.max_chains or 'as many as there are'} chains, over 1,000 a second, under 1 GiB")
             return
         session.facts.update(synthesize_chains(workspace.dataset, config, workspace.chains_path).statistics)
 

@@ -1,7 +1,7 @@
 """Stage 6: judge every finished stage in both modes, beside the baselines, and write the report.
 
 accelerate launch recipes/gream_eval.py
-accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream_tiny_ml100k.json
+accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream.json
 
 Direct mode ranks the full catalogue for all test users; reasoning mode samples chains for a fixed set of users. Writes
 report.md, report.html and metrics.json into the run folder.

@@ -110,9 +110,7 @@ def pip(venv: Path, *arguments: str, may_fail: bool = False) -> bool:
     """
     print(f"[setup] pip {' '.join(arguments)}", flush=True)
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
-    done = subprocess.run(
-        [str(venv / "bin" / "python"), "-m", "pip", *arguments], env=environment, check=False
-    )
+    done = subprocess.run([str(venv / "bin" / "python"), "-m", "pip", *arguments], env=environment, check=False)
     if done.returncode != 0 and not may_fail:
         raise SystemExit(f"[setup] pip {arguments[0]} failed; mend what it says above and run make again")
     return done.returncode == 0

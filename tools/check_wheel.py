@@ -46,9 +46,7 @@ def main() -> None:
         outside = Path(name)
         run(sys.executable, "-m", "venv", "--without-pip", str(outside / "venv"), cwd=outside)
         python = str(outside / "venv" / "bin" / "python")
-        site = run(
-            python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=outside
-        ).strip()
+        site = run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=outside).strip()
         run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", str(wheel), cwd=outside)
         (Path(site) / "lent.pth").write_text(libraries + "\n", encoding="utf-8")
         run(python, "-c", PROBE, cwd=outside)

@@ -35,9 +35,7 @@ class OfflineTeacher:
         """Writes the chain of one training event (see `ChainEngine.write`)."""
         history, target = list(example.history), example.target
         plan = make_plan(self.facts, history, target, KEEP[self.style])
-        rng = Random(
-            f"{self.seed}|{example.user_id}|{self.facts.item_ids[target]}|{example.position}|{attempt}"
-        )
+        rng = Random(f"{self.seed}|{example.user_id}|{self.facts.item_ids[target]}|{example.position}|{attempt}")
         worded = word_compact if self.style == "compact" else word_full
         texts = worded(self.facts, plan, target, len(history), rng)
         return Chain(

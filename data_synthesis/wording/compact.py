@@ -62,9 +62,7 @@ def _behaviour(facts: ItemFacts, plan: Plan, length: int, rng: Random) -> str:
     top = plan.preferences[0] if plan.preferences else None
     if top is not None and (not names or (len(top.items) > 1 and rng.random() < 0.4)):
         values = {"count": len(top.items), "length": length, "interest": top.attribute.value}
-        return (
-            phrase(rng, _COUNTED, a=names[-1], **values) if names else "{count}x {interest}".format(**values)
-        )
+        return phrase(rng, _COUNTED, a=names[-1], **values) if names else "{count}x {interest}".format(**values)
     if len(names) > 1:
         return phrase(rng, _PAIR, a=names[0], b=names[1])
     return phrase(rng, _SINGLE, a=names[0]) if names else f"{length} earlier choices"

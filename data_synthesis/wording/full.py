@@ -85,9 +85,7 @@ def word_full(facts: ItemFacts, plan: Plan, target: int, length: int, rng: Rando
     focus = spoken(plan.focus) if plan.focus else ""
     return StageTexts(
         behaviour=_behaviour(facts, plan, length, rng),
-        preferences=phrase(rng, _TASTE, all=_listed(interests))
-        if interests
-        else "No clear taste is visible.",
+        preferences=phrase(rng, _TASTE, all=_listed(interests)) if interests else "No clear taste is visible.",
         intent=phrase(rng, _INTENT[plan.mode], focus=focus) if focus else "The user may try something new.",
         recommendation=_recommendation(facts, plan, target, rng),
     )
@@ -103,11 +101,7 @@ def spoken(attribute: Attribute) -> str:
 def _behaviour(facts: ItemFacts, plan: Plan, length: int, rng: Random) -> str:
     """Quoted evidence items and, at times, how often the first interest occurs."""
     quoted = [f'"{facts.names.full[item]}"' for item in plan.evidence]
-    text = (
-        phrase(rng, _EVIDENCE, items=_listed(quoted), length=length)
-        if quoted
-        else f"{length} choices so far."
-    )
+    text = phrase(rng, _EVIDENCE, items=_listed(quoted), length=length) if quoted else f"{length} choices so far."
     if not plan.preferences or len(plan.preferences[0].items) < 2:
         return text
     top = plan.preferences[0]

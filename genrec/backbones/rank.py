@@ -96,9 +96,7 @@ def evaluate_id_model(
         histories = [targets.histories[row] for row in rows]
         with torch.inference_mode():
             scores = model.score_histories(histories).float().cpu().numpy()
-        ranks[rows] = ranks_from_scores(
-            scores, targets.targets[rows], exclude=histories if exclude_history else None
-        )
+        ranks[rows] = ranks_from_scores(scores, targets.targets[rows], exclude=histories if exclude_history else None)
     return ranks
 
 

@@ -163,9 +163,7 @@ class Catalogue:
     @classmethod
     def load(cls, path: str | Path) -> Catalogue:
         """Read what `save` wrote."""
-        return cls(
-            pl.DataFrame(list(read_records(path)), schema_overrides=ITEM_SCHEMA, infer_schema_length=None)
-        )
+        return cls(pl.DataFrame(list(read_records(path)), schema_overrides=ITEM_SCHEMA, infer_schema_length=None))
 
 
 def _first_text(row: Mapping[str, Any], *names: str) -> str:

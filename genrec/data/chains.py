@@ -49,9 +49,7 @@ class Chain:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(
-        cls, line: str | bytes, *, file: str | Path | None = None, number: int | None = None
-    ) -> Chain:
+    def from_json(cls, line: str | bytes, *, file: str | Path | None = None, number: int | None = None) -> Chain:
         """Parse one line of JSON and check the type of each field.
 
         Args:
@@ -90,9 +88,7 @@ def _from_row(row: Any, file: str | Path | None, number: int | None) -> Chain:
         parts = value if isinstance(value, list) else []
         if not isinstance(value, kind) or not all(isinstance(part, str) for part in parts):
             wanted = "list of str" if kind is list else kind.__name__
-            raise DataError(
-                describe(f"chain field '{name}' must be a {wanted}", file=file, line=number, value=value)
-            )
+            raise DataError(describe(f"chain field '{name}' must be a {wanted}", file=file, line=number, value=value))
     return Chain(**row)
 
 
@@ -143,9 +139,7 @@ def validate(chain: Chain, catalogue: Catalogue, *, line: int | None = None) -> 
             try:
                 catalogue.index_of(item)
             except DataError as error:
-                raise DataError(
-                    describe(f"chain field '{field_name}': {error}", line=line, value=item)
-                ) from error
+                raise DataError(describe(f"chain field '{field_name}': {error}", line=line, value=item)) from error
     strangers = [item for item in chain.denoised if item not in chain.history]
     if strangers:
         what = "chain field 'denoised' names items that are not in the history"

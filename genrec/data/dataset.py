@@ -74,9 +74,7 @@ class Dataset:
         evidence = self.info.get("evidence_split")
         if evidence is not None and _plain(evidence) != _plain({"kind": kind, **options}):
             what = f"the item texts hold reviews from the training part of {evidence}, not of this split"
-            raise DataError(
-                describe(what, value={"kind": kind, **options}, remedy="reload with that evidence_split")
-            )
+            raise DataError(describe(what, value={"kind": kind, **options}, remedy="reload with that evidence_split"))
         return make_split(self, kind, **options)
 
     def save(self, folder: str | Path) -> None:
@@ -112,15 +110,11 @@ class Dataset:
         for name, digest in meta["sha256"].items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise DataError(
-                    describe(
-                        "missing, or not the file that was saved", file=folder / name, remedy="save again"
-                    )
+                    describe("missing, or not the file that was saved", file=folder / name, remedy="save again")
                 )
         catalogue = Catalogue.load(folder / CATALOGUE)
         frame = pl.read_parquet(folder / INTERACTIONS)
-        items = frame["item_id"].replace_strict(
-            catalogue.item_ids, range(len(catalogue)), return_dtype=pl.Int64
-        )
+        items = frame["item_id"].replace_strict(catalogue.item_ids, range(len(catalogue)), return_dtype=pl.Int64)
         frame = frame.with_columns(items.alias("item"))
         user_ids, histories, timestamps = group_histories(frame)
         return cls(meta["name"], histories, user_ids, catalogue, timestamps, meta["counts"], meta["info"])
@@ -130,9 +124,7 @@ class Dataset:
         lengths = np.array([len(history) for history in self.histories], dtype=np.int64)
         ids = pl.Series(self.catalogue.item_ids, dtype=pl.String)
         columns: dict[str, Any] = {
-            "user_id": pl.Series(self.user_ids, dtype=pl.String).gather(
-                np.repeat(np.arange(len(lengths)), lengths)
-            ),
+            "user_id": pl.Series(self.user_ids, dtype=pl.String).gather(np.repeat(np.arange(len(lengths)), lengths)),
             "item_id": ids.gather(_concatenate(self.histories)),
             "position": _concatenate([np.arange(n, dtype=np.int64) for n in lengths]),
         }

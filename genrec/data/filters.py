@@ -122,9 +122,5 @@ def refuse_empty(frame: pl.DataFrame, step: str, before: dict[str, Any], raw: Ra
     """
     if len(frame):
         return
-    left = (
-        f"{before['users']} users, {before['items']} items, {before['interactions']} interactions before it"
-    )
-    raise DataError(
-        describe(f"nothing is left after {step}; there were {left}", file=raw.file, remedy=remedy)
-    )
+    left = f"{before['users']} users, {before['items']} items, {before['interactions']} interactions before it"
+    raise DataError(describe(f"nothing is left after {step}; there were {left}", file=raw.file, remedy=remedy))

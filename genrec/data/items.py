@@ -50,17 +50,11 @@ def standard_frame(frame: pl.DataFrame) -> pl.DataFrame:
     Returns:
         Columns item_index, then those of `ITEM_SCHEMA`, then the extras.
     """
-    missing = [
-        pl.lit(None, dtype=kind).alias(name)
-        for name, kind in ITEM_SCHEMA.items()
-        if name not in frame.columns
-    ]
+    missing = [pl.lit(None, dtype=kind).alias(name) for name, kind in ITEM_SCHEMA.items() if name not in frame.columns]
     frame = frame.with_columns(missing).cast(pl.Schema(ITEM_SCHEMA))
     frame = frame.with_columns(pl.col("categories").fill_null([]))
     extras = [
-        c
-        for c in frame.columns
-        if c not in ITEM_SCHEMA and c != "item_index" and frame[c].null_count() < len(frame)
+        c for c in frame.columns if c not in ITEM_SCHEMA and c != "item_index" and frame[c].null_count() < len(frame)
     ]
     index = pl.int_range(pl.len(), dtype=pl.Int64).alias("item_index")
     return frame.select(index, *ITEM_SCHEMA, *extras)

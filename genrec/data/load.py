@@ -105,9 +105,7 @@ def _find(name_or_path: str | Path) -> str | Path:
         return name
     known = ", ".join(["toy", *movielens.DOWNLOADS])
     what = f"there is no dataset or path '{name}'; looked in {', '.join(map(str, places))}"
-    raise DataError(
-        describe(what, remedy=f"set GENREC_DATA to its parent folder, pass a path, or use one of {known}")
-    )
+    raise DataError(describe(what, remedy=f"set GENREC_DATA to its parent folder, pass a path, or use one of {known}"))
 
 
 def _read(found: str | Path, request: Request) -> RawData:

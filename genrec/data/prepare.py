@@ -105,9 +105,7 @@ def _filtered(raw: RawData, plan: Preparation, log: SkipLog) -> tuple[pl.DataFra
         refuse_empty(frame, name, before, raw, remedy)
         before = counts_of(name, frame)
         counts.append(before)
-        logger.info(
-            "%s | %s: %d users, %d items, %d interactions", raw.name, *(before[key] for key in COUNT_KEYS)
-        )
+        logger.info("%s | %s: %d users, %d items, %d interactions", raw.name, *(before[key] for key in COUNT_KEYS))
     counts[0]["skipped_rows"] = sum(n for kind, n in log.by_kind().items() if kind != "short_user")
     return frame, counts
 
@@ -133,9 +131,7 @@ def _with_evidence(dataset: Dataset, raw: RawData, frame: pl.DataFrame, plan: Pr
     """Give the items reviews, from the training part of the declared split only."""
     assert raw.reviews is not None
     split = make_split(dataset, **plan.evidence_split)
-    trained = np.repeat(
-        [len(history) for history in split.train], [len(history) for history in dataset.histories]
-    )
+    trained = np.repeat([len(history) for history in split.train], [len(history) for history in dataset.histories])
     rows = frame.with_columns(pl.int_range(pl.len()).over("user_id").alias("rank"))
     training = rows.filter(pl.col("rank") < pl.Series(trained))
     reviews = raw.reviews(training)

@@ -140,9 +140,7 @@ def by_time(
     """
     if timestamps is None:
         raise DataError(
-            describe(
-                "a by_time split needs timestamps, and this dataset has none", remedy="use leave_one_out"
-            )
+            describe("a by_time split needs timestamps, and this dataset has none", remedy="use leave_one_out")
         )
     moments = np.sort(np.concatenate(timestamps))
     test_from = _cut(moments, 1 - fractions[1]) if test_from is None else test_from
@@ -150,9 +148,7 @@ def by_time(
     if not valid_from < test_from <= moments[-1] or valid_from <= moments[0]:
         span = f"data spans {moments[0]}..{moments[-1]}"
         what = f"a window is empty: {span}, valid_from={valid_from}, test_from={test_from}"
-        raise DataError(
-            describe(what, remedy="choose first < valid_from < test_from <= last, in unix seconds")
-        )
+        raise DataError(describe(what, remedy="choose first < valid_from < test_from <= last, in unix seconds"))
     starts = [np.searchsorted(times, [valid_from, test_from], side="left") for times in timestamps]
     windows = [(int(a), int(b), len(h)) for (a, b), h in zip(starts, histories, strict=True)]
     valid = _window_targets(histories, [(a, b) for a, b, _ in windows], per_user)

@@ -82,9 +82,7 @@ def search_prompts(
     """
     lengths = [len(prompt) for prompt in prompts]
     if not lengths or min(lengths) == 0:
-        raise ValueError(
-            f"prompts must be non-empty token lists, got {len(lengths)}, shortest {min(lengths or [0])}"
-        )
+        raise ValueError(f"prompts must be non-empty token lists, got {len(lengths)}, shortest {min(lengths or [0])}")
     width = num_beams if num_return is None else num_return
     result = BeamResult(
         torch.full((len(prompts), width), -1, dtype=torch.int64),
@@ -93,9 +91,7 @@ def search_prompts(
     started = time.perf_counter()
     with tqdm(total=len(prompts), desc=description, unit="prompt", disable=not progress) as bar:
         for rows in length_sorted_batches(lengths, batch_size):
-            input_ids, mask = (
-                part.to(model.device) for part in pad_left([prompts[row] for row in rows], pad_id)
-            )
+            input_ids, mask = (part.to(model.device) for part in pad_left([prompts[row] for row in rows], pad_id))
             excluded = None if exclude is None else [exclude[row] for row in rows]
             found = trie_beam_search(model, input_ids, mask, trie, num_beams, width, excluded, cache=cache)
             index = torch.from_numpy(rows)

@@ -187,22 +187,16 @@ def _check(
     """Raise a ValueError that names what does not fit."""
     if input_ids.dim() != 2 or input_ids.shape != attention_mask.shape:
         raise ValueError(
-            f"input_ids {tuple(input_ids.shape)} and attention_mask {tuple(attention_mask.shape)} must be "
-            "equal (B, T)"
+            f"input_ids {tuple(input_ids.shape)} and attention_mask {tuple(attention_mask.shape)} must be equal (B, T)"
         )
     if not bool((attention_mask[:, -1] == 1).all()) or bool((attention_mask.diff(dim=1) < 0).any()):
-        raise ValueError(
-            "prompts must be padded on the left and hold a token: set tokenizer.padding_side = 'left'"
-        )
+        raise ValueError("prompts must be padded on the left and hold a token: set tokenizer.padding_side = 'left'")
     if not 1 <= num_return <= num_beams:
-        raise ValueError(
-            f"num_return must be 1..num_beams, got num_return={num_return}, num_beams={num_beams}"
-        )
+        raise ValueError(f"num_return must be 1..num_beams, got num_return={num_return}, num_beams={num_beams}")
     if exclude is not None and len(exclude) != len(input_ids):
         raise ValueError(f"exclude holds {len(exclude)} sets for {len(input_ids)} prompts")
     rows = int(model.config.get_text_config().vocab_size)
     if trie.num_symbols > rows:
         raise ValueError(
-            f"the trie holds token id {trie.num_symbols - 1} but the model has {rows} rows; "
-            "resize its embeddings first"
+            f"the trie holds token id {trie.num_symbols - 1} but the model has {rows} rows; resize its embeddings first"
         )

@@ -72,9 +72,7 @@ class RepeatCache:
     def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """See `BeamCache.advance`."""
         batch, beams = tokens.shape
-        rows = (
-            torch.arange(batch, device=tokens.device)[:, None] * self.beams + parents
-        )  # (B, K) rows of the cache
+        rows = torch.arange(batch, device=tokens.device)[:, None] * self.beams + parents  # (B, K) rows of the cache
         self.past.reorder_cache(rows.flatten())
         self.mask = torch.cat([self.mask, self.mask.new_ones(batch, 1)], dim=1)
         out = self.model(
@@ -96,9 +94,7 @@ class TreeCache:
         self.model, self.past = model, past
         self.prompt = attention_mask.bool()[:, None]  # (B, 1, T)
         self.positions = attention_mask.long().sum(-1, keepdim=True)
-        self.ancestors = self.prompt.new_zeros(
-            len(attention_mask), 1, 0
-        )  # (B, P, tree tokens so far), True = seen
+        self.ancestors = self.prompt.new_zeros(len(attention_mask), 1, 0)  # (B, P, tree tokens so far), True = seen
 
     def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """See `BeamCache.advance`."""
@@ -106,13 +102,9 @@ class TreeCache:
         inherited = self.ancestors.gather(1, parents[..., None].expand(-1, -1, self.ancestors.shape[-1]))
         itself = torch.eye(beams, dtype=torch.bool, device=tokens.device).expand(batch, -1, -1)
         self.ancestors = torch.cat([inherited, itself], dim=-1)
-        seen = torch.cat([self.prompt.expand(-1, beams, -1), self.ancestors], dim=-1)[
-            :, None
-        ]  # (B, 1, K, T + tree)
+        seen = torch.cat([self.prompt.expand(-1, beams, -1), self.ancestors], dim=-1)[:, None]  # (B, 1, K, T + tree)
         dtype = self.model.dtype
-        bias = torch.zeros(seen.shape, dtype=dtype, device=tokens.device).masked_fill_(
-            ~seen, torch.finfo(dtype).min
-        )
+        bias = torch.zeros(seen.shape, dtype=dtype, device=tokens.device).masked_fill_(~seen, torch.finfo(dtype).min)
         out = self.model(
             input_ids=tokens,
             attention_mask=bias,
@@ -128,11 +120,7 @@ def supports_tree(model: Any) -> bool:
     """Whether a model takes 4-D masks: full attention on every layer, `sdpa` or `eager` kernels."""
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     layers = getattr(config, "layer_types", None)
-    full = (
-        all(kind == "full_attention" for kind in layers)
-        if layers
-        else not getattr(config, "sliding_window", None)
-    )
+    full = all(kind == "full_attention" for kind in layers) if layers else not getattr(config, "sliding_window", None)
     return full and getattr(config, "_attn_implementation", None) in ("sdpa", "eager")
 
 
@@ -155,7 +143,5 @@ def make_cache(kind: str, model: Any, past: Any, attention_mask: Tensor) -> Beam
         raise ValueError(f"cache must be 'auto', 'tree' or 'repeat', got {kind!r}")
     tree = kind != "repeat" and supports_tree(model)
     if kind == "tree" and not tree:
-        raise ValueError(
-            f"{type(model).__name__} has no full attention with 4-D masks; use cache='repeat' or 'auto'"
-        )
+        raise ValueError(f"{type(model).__name__} has no full attention with 4-D masks; use cache='repeat' or 'auto'")
     return TreeCache(model, past, attention_mask) if tree else RepeatCache(model, past, attention_mask)

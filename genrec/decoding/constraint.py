@@ -71,9 +71,7 @@ class AnswerConstraint:
     ) -> None:
         """Keep the parts; nothing is computed yet."""
         self.trie = trie
-        self.start = (
-            (think_end_id,) if isinstance(think_end_id, int) else tuple(int(token) for token in think_end_id)
-        )
+        self.start = (think_end_id,) if isinstance(think_end_id, int) else tuple(int(token) for token in think_end_id)
         self.prefix = tuple(int(token) for token in prefix_ids)
         self.ending = (*(int(token) for token in suffix_ids), int(eos_id))
         self.eos_id = int(eos_id)
@@ -153,18 +151,14 @@ class AnswerConstraint:
             ValueError: a completion that this constraint cannot have produced (row and token are named).
         """
         ids = np.asarray(completion_ids, dtype=np.int64)
-        real = (
-            np.ones(ids.shape, bool) if completion_mask is None else np.asarray(completion_mask).astype(bool)
-        )
+        real = np.ones(ids.shape, bool) if completion_mask is None else np.asarray(completion_mask).astype(bool)
         nodes = np.full(ids.shape, FORCED, dtype=np.int64)
         for row, (tokens, keep) in enumerate(zip(ids, real, strict=True)):
             length = self._length(tokens, keep)
             try:
                 nodes[row, :length] = self._row_nodes(tokens[:length].tolist())
             except ValueError as error:
-                raise ValueError(
-                    f"completion {row} was not sampled under this constraint: {error}"
-                ) from error
+                raise ValueError(f"completion {row} was not sampled under this constraint: {error}") from error
         degree = np.diff(self.trie.child_start)[np.maximum(nodes, ROOT)]
         return ConstraintMasks(nodes, (nodes == FORCED) | ((nodes >= 0) & (degree == 1)))
 

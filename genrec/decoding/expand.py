@@ -95,9 +95,7 @@ class Exclusion:
         rows = [row for row, items in enumerate(items_per_row) for _ in items]
         items = [item for row in items_per_row for item in row]
         if items and not 0 <= min(items) <= max(items) < len(trie.paths):
-            raise ValueError(
-                f"excluded items must be 0..{len(trie.paths) - 1}, got {min(items)}..{max(items)}"
-            )
+            raise ValueError(f"excluded items must be 0..{len(trie.paths) - 1}, got {min(items)}..{max(items)}")
         self.num_nodes = len(trie.leaf_items)
         paths = trie.paths[torch.tensor(items, dtype=torch.int64, device=device)]  # (excluded, H)
         row = torch.tensor(rows, dtype=torch.int64, device=device)[:, None]

@@ -41,9 +41,7 @@ def constrained_log_probs(
     return torch.where(forced, 0.0, chosen - normaliser)
 
 
-def _trie_normalisers(
-    logits: Tensor, masks: ConstraintMasks, constraint: AnswerConstraint
-) -> tuple[Tensor, Tensor]:
+def _trie_normalisers(logits: Tensor, masks: ConstraintMasks, constraint: AnswerConstraint) -> tuple[Tensor, Tensor]:
     """Positions (B, C) bool chosen from the trie, and log-sum-exp (M,) over what each allowed."""
     where = torch.from_numpy(masks.constrained).to(logits.device)
     tokens, real = constraint.allowed_tokens(masks.nodes[masks.constrained])

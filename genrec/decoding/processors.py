@@ -57,30 +57,3 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
         if not start:
             return list(range(len(generated)))
         return (generated == start[-1]).any(dim=1).nonzero()[:, 0].tolist()
-
-
-class PaddedVocabularyProcessor(LogitsProcessor):  # type: ignore[misc]
-    """Never samples rows of a padded output matrix that have no token (Qwen pads 151,669 tokens to 151,936
-    rows).
-
-    Args:
-        num_tokens: `len(tokenizer)`; ids from here on are forbidden.
-    """
-
-    def __init__(self, num_tokens: int) -> None:
-        """Remember the number of real tokens."""
-        self.num_tokens = num_tokens
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Set the scores of rows without a token to -inf.
-
-        Args:
-            input_ids: (B, T), not looked at.
-            scores: (B, V) scores of the next token.
-
-        Returns:
-            (B, V) new tensor.
-        """
-        scores = scores.clone()
-        scores[:, self.num_tokens :] = float("-inf")
-        return scores

@@ -48,9 +48,7 @@ class Trie:
         self.num_symbols = int(child_symbol.max()) + 1
         self.device_copies: dict[str, object] = {}  # filled by genrec.decoding.expand, one entry per device
         parents = np.repeat(np.arange(self.num_nodes, dtype=np.int64), np.diff(child_start))
-        self._edge_keys = (
-            parents * self.num_symbols + child_symbol
-        )  # (E,) increasing: one binary search per step
+        self._edge_keys = parents * self.num_symbols + child_symbol  # (E,) increasing: one binary search per step
 
     @classmethod
     def from_codes(cls, codes: ArrayLike) -> Trie:
@@ -74,9 +72,7 @@ class Trie:
         paths = np.empty_like(paths_sorted)
         paths[order] = paths_sorted
         num_nodes = len(symbols) + 1
-        child_start = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=num_nodes))]).astype(
-            np.int64
-        )
+        child_start = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=num_nodes))]).astype(np.int64)
         leaf_items = np.full(num_nodes, -1, dtype=np.int64)
         last = (table >= 0).sum(axis=1) - 1
         leaf_items[paths[np.arange(len(table)), last]] = np.arange(len(table))
@@ -152,8 +148,7 @@ def _checked_codes(codes: ArrayLike) -> IntArray:
     table = np.asarray(codes)
     if table.ndim != 2 or table.size == 0 or not np.issubdtype(table.dtype, np.integer):
         raise ValueError(
-            "codes must be a non-empty (num_items, H) table of integers, "
-            f"got shape {table.shape}, dtype {table.dtype}"
+            f"codes must be a non-empty (num_items, H) table of integers, got shape {table.shape}, dtype {table.dtype}"
         )
     table = table.astype(np.int64)
     if table.min() < PAD:
@@ -205,9 +200,5 @@ def _check_unique_ends(table: IntArray, order: IntArray) -> None:
     a, b = int(order[where]), int(order[where + 1])
     code = table[a][table[a] >= 0].tolist()
     if (table[a] == table[b]).all():
-        raise ValueError(
-            f"items {a} and {b} share the code {code}; make the codes unique (genrec.sid.unique) first"
-        )
-    raise ValueError(
-        f"the code {code} of item {a} is a prefix of the code of item {b}; add a suffix code to item {a}"
-    )
+        raise ValueError(f"items {a} and {b} share the code {code}; make the codes unique (genrec.sid.unique) first")
+    raise ValueError(f"the code {code} of item {a} is a prefix of the code of item {b}; add a suffix code to item {a}")

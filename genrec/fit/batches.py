@@ -51,9 +51,7 @@ class BatchPlan:
         lengths = np.asarray(self.lengths)
         pool = self.batch_size * POOL_BATCHES
         pools = [order[start : start + pool] for start in range(0, len(order), pool)]
-        batches = self._cut(
-            np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in pools])
-        )
+        batches = self._cut(np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in pools]))
         return [batches[index] for index in random.permutation(len(batches))]
 
     def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:

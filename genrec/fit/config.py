@@ -36,12 +36,8 @@ class FitConfig:
     max_grad_norm: float = field(default=5.0, metadata={"help": "gradient norm limit, 0 for none"})
     monitor: str = field(default="NDCG@10", metadata={"help": "validation metric that chooses the model"})
     eval_every: int = field(default=1, metadata={"help": "epochs between validations"})
-    patience: int = field(
-        default=5, metadata={"help": "validations without improvement before stopping, 0 never"}
-    )
-    checkpoint_seconds: float = field(
-        default=300.0, metadata={"help": "seconds between mid-epoch checkpoints"}
-    )
+    patience: int = field(default=5, metadata={"help": "validations without improvement before stopping, 0 never"})
+    checkpoint_seconds: float = field(default=300.0, metadata={"help": "seconds between mid-epoch checkpoints"})
     seed: int = field(default=0, metadata={"help": "seed of order and dropout"})
 
     def __post_init__(self) -> None:

@@ -72,9 +72,7 @@ def load_state(folder: Path | None, fingerprint: dict[str, Any]) -> FitState | N
     if differing:
         was = {key: state.fingerprint.get(key) for key in differing}
         now = {key: fingerprint[key] for key in differing}
-        raise ValueError(
-            f"{folder / STATE_FILE} was written with {was}, this run has {now}; use another folder"
-        )
+        raise ValueError(f"{folder / STATE_FILE} was written with {was}, this run has {now}; use another folder")
     return state
 
 

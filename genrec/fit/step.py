@@ -99,15 +99,11 @@ class Stepper:
         accelerator, config = self.accelerator, self.config
         torch.manual_seed(step_seed(config.seed, step, accelerator.process_index))
         rows, counts = local_share(batch, accelerator.process_index, accelerator.num_processes)
-        loss, weight = self.module(
-            _to_device(self.collate([examples[row] for row in rows]), accelerator.device)
-        )
+        loss, weight = self.module(_to_device(self.collate([examples[row] for row in rows]), accelerator.device))
         scaled = loss * _weight_share(weight * counts, accelerator)
         value = float(accelerator.reduce(scaled.detach(), "mean"))
         if not np.isfinite(value):
-            raise ValueError(
-                f"the loss at step {step} is {value}; lower learning_rate (now {config.learning_rate})"
-            )
+            raise ValueError(f"the loss at step {step} is {value}; lower learning_rate (now {config.learning_rate})")
         accelerator.backward(scaled)
         if config.max_grad_norm > 0:
             accelerator.clip_grad_norm_(self.module.parameters(), config.max_grad_norm)

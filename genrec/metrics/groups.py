@@ -62,9 +62,7 @@ def group_masks(
     }
 
 
-def group_table(
-    ranks: ArrayLike, groups: dict[str, NDArray[np.bool_]], ks: Sequence[int] = (10,)
-) -> dict[str, float]:
+def group_table(ranks: ArrayLike, groups: dict[str, NDArray[np.bool_]], ks: Sequence[int] = (10,)) -> dict[str, float]:
     """Ranking figures per group.
 
     Args:

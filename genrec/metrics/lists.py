@@ -124,9 +124,7 @@ def exposure_entropy(items: ArrayLike, num_items: int) -> float:
     return float(-(share * np.log2(share)).sum()) + 0.0
 
 
-def list_table(
-    items: ArrayLike, counts: ArrayLike, vectors: ArrayLike | None = None, k: int = 10
-) -> dict[str, float]:
+def list_table(items: ArrayLike, counts: ArrayLike, vectors: ArrayLike | None = None, k: int = 10) -> dict[str, float]:
     """All list figures of one run, over the first k of each list.
 
     Args:

@@ -88,9 +88,7 @@ def ranked_pass_at_k(hits: ArrayLike, log_probs: ArrayLike, k: int) -> float:
     return exact_mean(ranked_pass_values(hits, log_probs, k))
 
 
-def pass_table(
-    hits: ArrayLike, log_probs: ArrayLike | None = None, ks: Sequence[int] = (1, 5, 10)
-) -> dict[str, float]:
+def pass_table(hits: ArrayLike, log_probs: ArrayLike | None = None, ks: Sequence[int] = (1, 5, 10)) -> dict[str, float]:
     """Pass@k in both ways.
 
     Args:

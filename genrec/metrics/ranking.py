@@ -43,13 +43,9 @@ def ranks_from_scores(
     table = np.asarray(scores)
     wanted = np.asarray(targets, dtype=np.int64)
     if table.ndim != 2 or wanted.shape != (len(table),):
-        raise ValueError(
-            f"scores must be (n, num_items) and targets (n,), got {table.shape} and {wanted.shape}"
-        )
+        raise ValueError(f"scores must be (n, num_items) and targets (n,), got {table.shape} and {wanted.shape}")
     if np.isnan(table).any():
-        raise ValueError(
-            f"row {int(np.argmax(np.isnan(table).any(axis=1)))} of scores holds NaN: the model diverged"
-        )
+        raise ValueError(f"row {int(np.argmax(np.isnan(table).any(axis=1)))} of scores holds NaN: the model diverged")
     goal = table[np.arange(len(table)), wanted]
     ranks: NDArray[np.int64] = (table >= goal[:, None]).sum(axis=1).astype(np.int64) - 1
     for row, items in enumerate(exclude or ()):
@@ -76,9 +72,7 @@ def ranks_from_lists(items: ArrayLike, targets: ArrayLike) -> NDArray[np.int64]:
     if lists.ndim != 2 or wanted.shape != (len(lists),):
         raise ValueError(f"items must be (n, K) and targets (n,), got {lists.shape} and {wanted.shape}")
     if (wanted < 0).any():
-        raise ValueError(
-            f"target of row {int(np.argmax(wanted < 0))} is negative; -1 marks empty slots, not items"
-        )
+        raise ValueError(f"target of row {int(np.argmax(wanted < 0))} is negative; -1 marks empty slots, not items")
     hits = lists == wanted[:, None]
     return np.where(hits.any(axis=1), hits.argmax(axis=1), -1).astype(np.int64)
 
@@ -128,9 +122,7 @@ def ndcg_at_k(ranks: ArrayLike, k: int) -> float:
     return exact_mean(ndcg_values(ranks, _checked_k(k)))
 
 
-def ranking_table(
-    ranks: ArrayLike, ks: Sequence[int] = DEFAULT_KS, *, unseen: bool = False
-) -> dict[str, float]:
+def ranking_table(ranks: ArrayLike, ks: Sequence[int] = DEFAULT_KS, *, unseen: bool = False) -> dict[str, float]:
     """All ranking figures of one run.
 
     Args:

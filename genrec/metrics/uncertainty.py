@@ -121,11 +121,7 @@ def paired_bootstrap(
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.shape != second.shape:
-        raise ValueError(
-            f"a paired bootstrap needs the same users, got {first.shape} and {second.shape} values"
-        )
+        raise ValueError(f"a paired bootstrap needs the same users, got {first.shape} and {second.shape} values")
     means = bootstrap_means(first - second, samples, seed)
     tail = min(float((means <= 0).mean()), float((means >= 0).mean()))
-    return PairedDifference(
-        mean_ci(first - second, level, samples, seed), min(1.0, max(2 * tail, 1 / samples))
-    )
+    return PairedDifference(mean_ci(first - second, level, samples, seed), min(1.0, max(2 * tail, 1 / samples)))

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from genrec.decoding.constraint import AnswerConstraint
-from genrec.decoding.processors import PaddedVocabularyProcessor, TrieLogitsProcessor
+from genrec.decoding.processors import TrieLogitsProcessor
+from genrec.sid.vocabulary import PaddedRowsMask
 
 
 @contextmanager
@@ -51,5 +52,5 @@ def choice_mask(completion_ids: Sequence[Sequence[int]], constraint: AnswerConst
 
 def _processors(constraint: AnswerConstraint | None, prompt_length: int, padded: int | None) -> list[Any]:
     """Processors of one `generate` call."""
-    guard = [] if padded is None else [PaddedVocabularyProcessor(padded)]
+    guard = [] if padded is None else [PaddedRowsMask(padded)]
     return guard if constraint is None else [*guard, TrieLogitsProcessor(constraint, prompt_length)]

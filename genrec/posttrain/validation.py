@@ -39,9 +39,7 @@ class ValidationCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, evaluate: Callable[[Any], Scores], metric: str, every: int) -> None:
         if every < 0:
-            raise ValueError(
-                f"validate_every is {every}; it must be 0 (only first and last step) or positive."
-            )
+            raise ValueError(f"validate_every is {every}; it must be 0 (only first and last step) or positive.")
         self.evaluate, self.metric, self.every = evaluate, metric, every
 
     def on_train_begin(
@@ -51,9 +49,7 @@ class ValidationCallback(TrainerCallback):  # type: ignore[misc]
         if state.global_step == 0:
             self._score(args, state, kwargs["model"])
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Score at the interval and after the last step."""
         due = self.every and state.global_step % self.every == 0
         if due or state.global_step >= state.max_steps:

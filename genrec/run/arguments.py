@@ -21,9 +21,7 @@ class StageArguments:
 
     run_dir: str = field(
         default="runs/tiny_ml100k",
-        metadata={
-            "help": "Run folder: each stage reads its predecessors from it and writes its own subfolder."
-        },
+        metadata={"help": "Run folder: each stage reads its predecessors from it and writes its own subfolder."},
     )
     if_done: str = field(
         default="rerun",
@@ -93,9 +91,7 @@ def _check_config_path(path: Path) -> None:
     """Say which settings exist when the named one does not."""
     if not path.is_file():
         shipped = sorted(str(p) for p in Path("recipes/configs").rglob("*.yaml"))
-        raise ValueError(
-            f"config file '{path}' does not exist. Shipped ones: {', '.join(shipped) or 'none here'}."
-        )
+        raise ValueError(f"config file '{path}' does not exist. Shipped ones: {', '.join(shipped) or 'none here'}.")
 
 
 def settings_of(*configs: Any) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 The processor (or GPU) is probed with a matrix product, the work is counted as 6 x parameters x tokens for training and
 2 x parameters x tokens for generation. Small models reach only a share of the probe's speed; the share is a constant
-measured on the tiny backbone and is printed with the estimate. Source: ours, because a user wants the order of magnitude before spending a night.
+measured on the tiny backbone and is printed with the estimate. Source: ours, because a user wants the order of
+magnitude before spending a night.
 """
 
 from __future__ import annotations
@@ -68,9 +69,7 @@ def probe_flops(device: str | None = None, size: int = 768, repeats: int = 8) ->
     import torch
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    matrix = torch.ones(
-        size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32
-    )
+    matrix = torch.ones(size, size, device=device, dtype=torch.bfloat16 if device == "cuda" else torch.float32)
     matrix @ matrix
     started = time.perf_counter()
     for _ in range(repeats):

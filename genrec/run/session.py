@@ -91,9 +91,7 @@ def fingerprint(stage: str, settings: dict[str, Any], upstream: Sequence[str]) -
 
 
 @contextmanager
-def stage_session(
-    stage: str, arguments: StageArguments, *configs: Any, after: Sequence[str] = ()
-) -> Iterator[Session]:
+def stage_session(stage: str, arguments: StageArguments, *configs: Any, after: Sequence[str] = ()) -> Iterator[Session]:
     """Open a stage's folder, hold its lock, and write `stage.json` when the body ends without an error.
 
     Args:
@@ -130,9 +128,7 @@ def stage_session(
             _write_state(session, mark, settings_of(arguments, *configs), finished=True, seconds=seconds)
 
 
-def _open(
-    stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int
-) -> Session:
+def _open(stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int) -> Session:
     """Decide between skip, resume and a fresh start."""
     state = _state(folder)
     same = state.get("fingerprint") == mark
@@ -185,9 +181,7 @@ def _elapsed(folder: Path) -> float:
     return float(_state(folder).get("seconds", 0.0))
 
 
-def _write_state(
-    session: Session, mark: str, settings: dict[str, Any], *, finished: bool, seconds: float
-) -> None:
+def _write_state(session: Session, mark: str, settings: dict[str, Any], *, finished: bool, seconds: float) -> None:
     """Write stage.json whole."""
     write_json(
         session.folder / "stage.json",

@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from genrec.decoding.batching import length_sorted_batches, pad_left, search_prompts
 from genrec.decoding.constraint import AnswerConstraint
-from genrec.decoding.processors import PaddedVocabularyProcessor, TrieLogitsProcessor
+from genrec.decoding.processors import TrieLogitsProcessor
 from genrec.decoding.trie import ROOT, Trie
-from genrec.sid.vocabulary import SidVocabulary
+from genrec.sid.vocabulary import PaddedRowsMask, SidVocabulary
 from gream.prompts import Formatter
 from gream.prompts.output import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 from gream.recommend.folder import Parts
@@ -148,7 +148,7 @@ class Runner:
         return results
 
     def _processors(self, prompt_length: int, config: SamplingConfig, constrained: bool, close: bool) -> list[Any]:
-        processors: list[Any] = [PaddedVocabularyProcessor(len(self.tokenizer))]
+        processors: list[Any] = [PaddedRowsMask(len(self.tokenizer))]
         if close:
             deadline = config.max_new_tokens - self.answer_tokens
             processors.append(CloseChain(self.constraint.start, self.end_id, prompt_length, deadline))

@@ -37,9 +37,7 @@ def load_both_ways(path: Path, message: str, kind: str, lines: list[int | None],
 
 def test_unparseable_time(tmp_path: Path) -> None:
     path = csv(tmp_path / "t.csv", "u1,a,yesterday", "u2,b,", "u2,b,nan")
-    message = (
-        r"t\.csv, line 10: the time cannot be read.*\(value: 'yesterday'\)\. Remedy: pass time_format.*'skip'"
-    )
+    message = r"t\.csv, line 10: the time cannot be read.*\(value: 'yesterday'\)\. Remedy: pass time_format.*'skip'"
     load_both_ways(path, message, "bad_time", [10, 11, 12])
 
 
@@ -84,15 +82,11 @@ def test_lines_that_are_no_json(tmp_path: Path, line: str) -> None:
     load_both_ways(tmp_path / "t.jsonl", r"t\.jsonl, line 10: the line (cannot|is not)", "bad_line", [10])
 
 
-@pytest.mark.parametrize(
-    "bad", [{"user_id": None}, {"user_id": ["x"]}, {"user_id": True}, {"user_id": "\ud800"}]
-)
+@pytest.mark.parametrize("bad", [{"user_id": None}, {"user_id": ["x"]}, {"user_id": True}, {"user_id": "\ud800"}])
 def test_json_ids_of_the_wrong_kind(tmp_path: Path, bad: dict[str, Any]) -> None:
     rows = [dict(zip(("user_id", "item_id", "timestamp"), row.split(","), strict=True)) for row in GOOD]
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, [*rows, rows[0] | bad])) + "\n")
-    load_both_ways(
-        tmp_path / "t.jsonl", r"t\.jsonl, line 9: user_id is null, empty or not an id", "null_id", [9]
-    )
+    load_both_ways(tmp_path / "t.jsonl", r"t\.jsonl, line 9: user_id is null, empty or not an id", "null_id", [9])
 
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.jsonl.gz"])
@@ -101,14 +95,10 @@ def test_truncated_gzip(tmp_path: Path, name: str) -> None:
     text = "user_id,item_id,timestamp\n" + filler
     if "jsonl" in name:
         fields = ("user_id", "item_id", "timestamp")
-        text = "".join(
-            json.dumps(dict(zip(fields, r.split(","), strict=True))) + "\n" for r in filler.split("\n")[:-1]
-        )
+        text = "".join(json.dumps(dict(zip(fields, r.split(","), strict=True))) + "\n" for r in filler.split("\n")[:-1])
     whole = gzip.compress(text.encode())
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(
-        DataError, match=rf"{name}, line \d+: the compressed file is truncated.*Remedy: download"
-    ):
+    with pytest.raises(DataError, match=rf"{name}, line \d+: the compressed file is truncated.*Remedy: download"):
         load_dataset(tmp_path / name)
     dataset = load_dataset(tmp_path / name, on_error="skip", skip_file=tmp_path / "skipped.jsonl")
     assert 5_000 < dataset.num_interactions < 15_000
@@ -126,9 +116,7 @@ def test_a_missing_column_cannot_be_skipped(tmp_path: Path, on_error: Any) -> No
     path = csv(tmp_path / "t.csv", header="user_id,thing,timestamp")
     with pytest.raises(DataError, match=r"t\.csv: column 'item_id' is missing; there are .*pass columns="):
         load_dataset(path, on_error=on_error)
-    with pytest.raises(
-        DataError, match=r"column 'day' \(mapped to timestamp\) is missing; there are .*'thing'"
-    ):
+    with pytest.raises(DataError, match=r"column 'day' \(mapped to timestamp\) is missing; there are .*'thing'"):
         load_dataset(path, on_error=on_error, columns={"item_id": "thing", "timestamp": "day"})
 
 
@@ -143,9 +131,7 @@ def test_a_missing_json_column_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_left_after_the_core(tmp_path: Path) -> None:
-    message = (
-        r"t\.csv: nothing is left after 9/9-core; there were 2 users, 4 items, 8 interactions.*lower k_core"
-    )
+    message = r"t\.csv: nothing is left after 9/9-core; there were 2 users, 4 items, 8 interactions.*lower k_core"
     with pytest.raises(DataError, match=message):
         load_dataset(csv(tmp_path / "t.csv"), k_core=9, on_error="skip")
 

@@ -107,6 +107,4 @@ def test_clean_text_unescapes_and_drops_tags(raw: object, clean: str) -> None:
 
 def test_flat_names_and_plain_scalars() -> None:
     assert flat_names([["A", "B"], "C", ["A", " "]]) == ["A", "B", "C"]
-    assert [plain_scalar(v) for v in (1, 1.5, "x", True, None, [1], "\ud800")] == ["1", "1.5", "x"] + [
-        None
-    ] * 4
+    assert [plain_scalar(v) for v in (1, 1.5, "x", True, None, [1], "\ud800")] == ["1", "1.5", "x"] + [None] * 4

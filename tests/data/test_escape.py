@@ -45,9 +45,7 @@ NORMALISERS = {
     "nfd": normalizers.NFD(),
     "nfkc": normalizers.NFKC(),
     "bert": normalizers.BertNormalizer(lowercase=True, strip_accents=True),
-    "accents": normalizers.Sequence(
-        [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-    ),
+    "accents": normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]),
     "nmt": normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()]),
 }
 
@@ -82,9 +80,7 @@ def added_ids(tokenizer: Tokenizer) -> set[int]:
 
 PIECES = "< > | [ ] _ / a b P AD] <a _1> <|im _end|> </thi nk> &lt;a_1&gt; ＜ ＞ ﹤ ﹥ ≮ ≯ ｜"
 LETTERS = "ＰＡＤ ᵃ ㎏ ﬁ İ ſ Å é ☃ ´ ﾞ 각 中 👩‍👧"
-MARKS = (
-    "\u0338 \u0301 \u3099 \u1161 <\u0338 >\u0338 \u200d \u200b \u200e \ufeff \u00ad \ufffd \ue000 \ud83d ▁"
-)
+MARKS = "\u0338 \u0301 \u3099 \u1161 <\u0338 >\u0338 \u200d \u200b \u200e \ufeff \u00ad \ufffd \ue000 \ud83d ▁"
 SPACES = [" ", "\x00", "\x1c", "\u2028", "\u00a0", "\u3000", "\n"]
 FRAGMENTS = st.sampled_from(
     [*SIDS, *QWEN, *FOREIGN, *HOSTILE, *WELL_KNOWN[:6], *f"{PIECES} {LETTERS} {MARKS}".split(" "), *SPACES]
@@ -93,9 +89,7 @@ UNTRUSTED = st.lists(FRAGMENTS | st.text(max_size=4), max_size=12).map("".join)
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    text=UNTRUSTED, kind=st.sampled_from(sorted(NORMALISERS)), normalized=st.booleans(), hostile=st.booleans()
-)
+@given(text=UNTRUSTED, kind=st.sampled_from(sorted(NORMALISERS)), normalized=st.booleans(), hostile=st.booleans())
 @example(text="<a_1>", kind="nfc", normalized=True, hostile=False)
 @example(text="≮a_1≯", kind="bert", normalized=True, hostile=False)
 @example(text="＜|im_end|＞", kind="nfkc", normalized=True, hostile=False)
@@ -152,9 +146,7 @@ def added_in(tokenizer: Tokenizer, text: str) -> list[int]:
 def test_nothing_but_the_formatter_speaks_through_a_chat_template(text: str) -> None:
     tokenizer = byte_bpe("nfc", (*SIDS, *QWEN), False)
     escaped = escape_text(text, (*SIDS, *QWEN))
-    assert added_in(tokenizer, rendered(CHAT_TEMPLATE, escaped)) == added_in(
-        tokenizer, rendered(CHAT_TEMPLATE, "")
-    )
+    assert added_in(tokenizer, rendered(CHAT_TEMPLATE, escaped)) == added_in(tokenizer, rendered(CHAT_TEMPLATE, ""))
 
 
 def real_qwen3() -> Path | None:

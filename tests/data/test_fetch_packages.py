@@ -75,9 +75,7 @@ def test_a_failure_names_command_reason_and_remedy(cache: Path, monkeypatch: pyt
 
 def test_a_missing_client_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
-    with pytest.raises(
-        RuntimeError, match=r"the program 'npm' is not installed\. Remedy: install it, or unpack"
-    ):
+    with pytest.raises(RuntimeError, match=r"the program 'npm' is not installed\. Remedy: install it, or unpack"):
         fetch.fetch_npm("x")
 
 

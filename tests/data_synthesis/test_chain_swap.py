@@ -10,8 +10,7 @@ from genrec.data.chains import Chain
 
 def _chains(users: list[int]) -> list[Chain]:
     return [
-        Chain(f"u{user}", [f"h{n}"], f"t{n}", f"b{n}", "p", "i", "r", [f"h{n}"], "test")
-        for n, user in enumerate(users)
+        Chain(f"u{user}", [f"h{n}"], f"t{n}", f"b{n}", "p", "i", "r", [f"h{n}"], "test") for n, user in enumerate(users)
     ]
 
 
@@ -20,15 +19,11 @@ def _possible(users: list[int]) -> bool:
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=30).filter(_possible), st.integers(0, 5))
-def test_every_chain_gets_stages_of_another_user_and_every_stage_is_used_once(
-    users: list[int], seed: int
-) -> None:
+def test_every_chain_gets_stages_of_another_user_and_every_stage_is_used_once(users: list[int], seed: int) -> None:
     chains = _chains(users)
     swapped = swap_chains(chains, seed)
     owner = {chain.behaviour: chain.user_id for chain in chains}
-    assert [(c.user_id, c.history, c.target) for c in swapped] == [
-        (c.user_id, c.history, c.target) for c in chains
-    ]
+    assert [(c.user_id, c.history, c.target) for c in swapped] == [(c.user_id, c.history, c.target) for c in chains]
     assert all(owner[c.behaviour] != c.user_id for c in swapped)
     assert all(c.extra["swapped_from"] == owner[c.behaviour] for c in swapped)
     assert sorted(c.behaviour for c in swapped) == sorted(c.behaviour for c in chains)

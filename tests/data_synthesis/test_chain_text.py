@@ -56,8 +56,6 @@ def test_every_title_has_a_name_that_is_part_of_it(title: str) -> None:
     assert names.short[0] in names.titles[0]
 
 
-@pytest.mark.parametrize(
-    ("limit", "cut"), [(9, "one two"), (7, "one two"), (6, "one"), (30, "one two three")]
-)
+@pytest.mark.parametrize(("limit", "cut"), [(9, "one two"), (7, "one two"), (6, "one"), (30, "one two three")])
 def test_cut_at_word_keeps_whole_words(limit: int, cut: str) -> None:
     assert cut_at_word("one two three", limit) == cut

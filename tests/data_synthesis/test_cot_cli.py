@@ -26,17 +26,12 @@ def test_help_explains_files_options_and_resume(capsys: pytest.CaptureFixture[st
 
 def test_command_writes_chains_and_statistics(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "c.jsonl"
-    assert (
-        main(["cot", "--data", "toy", "--out", str(out), "--max_chains", "5", "--style", "full", "--quiet"])
-        == 0
-    )
+    assert main(["cot", "--data", "toy", "--out", str(out), "--max_chains", "5", "--style", "full", "--quiet"]) == 0
     assert len(read_chains(out)) == 5
     assert statistics_path(out).exists()
 
 
-def test_wrong_value_gives_exit_code_2_and_its_reason(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_wrong_value_gives_exit_code_2_and_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert main(["cot", "--data", "toy", "--out", str(tmp_path / "c"), "--per_user", "0"]) == 2
     assert "per_user is 0, but must be at least 1" in caplog.text
 

@@ -31,9 +31,7 @@ def test_wide_beam_equals_exhaustive_scoring(model, trie, prompts, exhaustive, c
 
 
 @pytest.mark.parametrize("cache", ["tree", "repeat"])
-def test_exclusion_is_exact_even_when_whole_subtrees_are_excluded(
-    model, codes, trie, prompts, exhaustive, cache
-):
+def test_exclusion_is_exact_even_when_whole_subtrees_are_excluded(model, codes, trie, prompts, exhaustive, cache):
     first = {item for item, code in enumerate(codes) if code[0] == codes[0][0]}
     exclude = [set(), {0, 1, 2}, first, set(range(trie.num_items)) - {5}]
     found = trie_beam_search(model, *prompts, trie, 500, 500, exclude, cache=cache)

@@ -6,8 +6,9 @@ import torch
 
 from genrec.decoding.constraint import FORCED, FREE, AnswerConstraint
 from genrec.decoding.logps import constrained_log_probs
-from genrec.decoding.processors import PaddedVocabularyProcessor, TrieLogitsProcessor
+from genrec.decoding.processors import TrieLogitsProcessor
 from genrec.decoding.trie import Trie
+from genrec.sid.vocabulary import PaddedRowsMask
 
 THINK_END, EOS, PAD = 10, 11, 12
 PREFIX, SUFFIX = [13, 14], [15, 16, 17]
@@ -97,7 +98,7 @@ def generate(model, constraint, count, **options):
     """Sampled completions (count, C) that begin with a free chain; `</think>` is made likely by a bias."""
     prompt = torch.tensor([[1, 2, THINK_END, 3]]).expand(count, -1)  # a marker in the prompt must not count
     processors = [
-        PaddedVocabularyProcessor(VOCABULARY - 10),
+        PaddedRowsMask(VOCABULARY - 10),
         TrieLogitsProcessor(constraint, prompt.shape[1]),
     ]
     out = model.generate(

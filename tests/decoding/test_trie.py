@@ -24,9 +24,7 @@ def catalogues(draw):
     """Prefix-free sets of codes of unequal length, in any order, with some useless padding."""
     raw = draw(st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=5), min_size=1, max_size=40))
     unique = sorted({tuple(code) for code in raw})
-    free = [
-        code for code in unique if not any(other != code and other[: len(code)] == code for other in unique)
-    ]
+    free = [code for code in unique if not any(other != code and other[: len(code)] == code for other in unique)]
     shuffled = draw(st.permutations(free))
     width = max(len(code) for code in shuffled) + draw(st.integers(0, 2))
     return shuffled, np.array([[*code, *[-1] * (width - len(code))] for code in shuffled])
@@ -46,11 +44,7 @@ def test_reachable_sequences_are_exactly_the_catalogue(catalogue):
 def test_children_are_what_a_search_through_the_catalogue_finds(catalogue, prefix):
     codes, table = catalogue
     expected = sorted(
-        {
-            code[len(prefix)]
-            for code in codes
-            if len(code) > len(prefix) and list(code[: len(prefix)]) == prefix
-        }
+        {code[len(prefix)] for code in codes if len(code) > len(prefix) and list(code[: len(prefix)]) == prefix}
     )
     assert Trie.from_codes(table).children(prefix).tolist() == expected
 

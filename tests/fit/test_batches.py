@@ -29,9 +29,7 @@ def test_order_depends_on_seed_and_epoch_only():
 def test_lengths_bring_similar_examples_together():
     lengths = np.random.default_rng(0).integers(1, 100, 640)
     padded = {
-        known: sum(
-            int(lengths[batch].max()) * len(batch) for batch in BatchPlan(640, 32, 0, known_lengths).epoch(0)
-        )
+        known: sum(int(lengths[batch].max()) * len(batch) for batch in BatchPlan(640, 32, 0, known_lengths).epoch(0))
         for known, known_lengths in (("sorted", lengths.tolist()), ("random", None))
     }
     assert padded["sorted"] < 1.1 * lengths.sum() < padded["random"]
@@ -58,9 +56,7 @@ def test_collator_pads_on_the_right():
 
 def test_learning_rate_warms_up_and_falls_by_hand():
     cosine = FitConfig(schedule="cosine", warmup_ratio=0.2)
-    assert [learning_rate_factor(step, 10, cosine) for step in (0, 1, 2, 6)] == pytest.approx(
-        [1 / 3, 2 / 3, 1.0, 0.5]
-    )
+    assert [learning_rate_factor(step, 10, cosine) for step in (0, 1, 2, 6)] == pytest.approx([1 / 3, 2 / 3, 1.0, 0.5])
     linear = FitConfig(schedule="linear")
     assert [learning_rate_factor(step, 10, linear) for step in (0, 5, 10)] == [1.0, 0.5, 0.0]
     assert learning_rate_factor(7, 10, FitConfig()) == 1.0

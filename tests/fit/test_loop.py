@@ -46,9 +46,7 @@ def closeness(model):
 
 def run(folder=None, epochs=6, model=None, **options):
     model = model or Linear()
-    config = FitConfig(
-        **{"epochs": epochs, "batch_size": 8, "learning_rate": 0.1, "monitor": "score", **options}
-    )
+    config = FitConfig(**{"epochs": epochs, "batch_size": 8, "learning_rate": 0.1, "monitor": "score", **options})
     return model, fit(model, examples(), collate, closeness(model), config, folder=folder)
 
 
@@ -134,9 +132,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
 
 def test_the_state_of_another_run_is_refused_by_name(tmp_path):
     run(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"fit_state.pt was written with .*'learning_rate': 0.1.* use another folder"
-    ):
+    with pytest.raises(ValueError, match=r"fit_state.pt was written with .*'learning_rate': 0.1.* use another folder"):
         run(tmp_path, learning_rate=0.2)
     assert (tmp_path / STATE_FILE).exists()
     assert len(list(tmp_path.iterdir())) == 1

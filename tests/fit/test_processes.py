@@ -58,9 +58,7 @@ def start(script, folder, world):
         }
         command = [sys.executable, str(script), str(folder / f"{world}.pt")]
         processes.append(
-            subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-            )
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         )
     return processes
 

@@ -130,9 +130,7 @@ def test_free_sampling_never_draws_a_row_without_a_token(toy, monkeypatch):
     )
     try:
         toy.sample_chains([[1], [2]], 2, SHORT, constrained=False)
-        monkeypatch.setattr(
-            "gream.recommend.runner.PaddedVocabularyProcessor", lambda count: lambda ids, scores: scores
-        )
+        monkeypatch.setattr("gream.recommend.runner.PaddedRowsMask", lambda count: lambda ids, scores: scores)
         toy.sample_chains([[1], [2]], 2, SHORT, constrained=False)
     finally:
         hook.remove()

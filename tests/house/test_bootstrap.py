@@ -123,9 +123,7 @@ def test_a_second_call_installs_nothing_and_a_wider_one_keeps_the_parts(
     assert json.loads((tmp_path / "gream-setup.json").read_text())["parts"] == ["dev", "quant"]
 
 
-def test_the_flavour_variable_must_be_cpu_or_gpu(
-    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_flavour_variable_must_be_cpu_or_gpu(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREAM_FLAVOUR", "gpu")
     assert bootstrap.has_gpu()
     monkeypatch.setenv("GREAM_FLAVOUR", "cpu")

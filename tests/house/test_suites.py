@@ -45,9 +45,7 @@ def test_an_installed_extra_without_a_test_fails_the_session(pytester: pytest.Py
 
 
 def test_a_deselected_suite_counts_as_not_run(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester, INSTALLED, PLAIN + MARKED.format(mark="vllm"), "--require-suites", "-m", "not vllm"
-    )
+    result = run(pytester, INSTALLED, PLAIN + MARKED.format(mark="vllm"), "--require-suites", "-m", "not vllm")
     assert result.ret == 1
 
 
@@ -57,9 +55,7 @@ def test_a_suite_whose_tests_skip_themselves_counts_as_not_run(pytester: pytest.
 
 
 @pytest.mark.parametrize("workers", [[], ["-p", "xdist", "-n", "2"]])
-def test_an_executed_suite_satisfies_the_check_under_xdist_too(
-    pytester: pytest.Pytester, workers: list[str]
-) -> None:
+def test_an_executed_suite_satisfies_the_check_under_xdist_too(pytester: pytest.Pytester, workers: list[str]) -> None:
     result = run(pytester, INSTALLED, MARKED.format(mark="vllm"), "--require-suites", *workers)
     assert result.ret == 0
 

@@ -31,16 +31,12 @@ def save_tiny_qwen3(folder: Path) -> None:
 
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
-def test_vllm_samples_only_allowed_tokens_from_a_random_qwen3(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vllm_samples_only_allowed_tokens_from_a_random_qwen3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     from vllm import LLM, SamplingParams
 
     save_tiny_qwen3(tmp_path)
-    engine = LLM(
-        str(tmp_path), dtype="float32", enforce_eager=True, skip_tokenizer_init=True, max_model_len=64, seed=0
-    )
+    engine = LLM(str(tmp_path), dtype="float32", enforce_eager=True, skip_tokenizer_init=True, max_model_len=64, seed=0)
     sampling = SamplingParams(
         temperature=1.0, max_tokens=16, ignore_eos=True, allowed_token_ids=ALLOWED, detokenize=False, seed=3
     )

@@ -18,25 +18,24 @@ from gream import GreamRecommender
 from gream.workspace import Workspace, training_pairs
 
 ROOT = Path(__file__).parents[2]
-MODEL = ["--hidden_size", "32", "--num_layers", "1", "--num_heads", "2", "--num_kv_heads", "1"]
 FLAGS = {
-    "index": ["--dataset", "toy", "--encoder", "hash", "--num_levels", "2", "--codebook_size", "16", *MODEL]
-    + ["--intermediate_size", "64", "--vocab_size", "500", "--sasrec_epochs", "2", "--sasrec_hidden", "16"],
-    "cot": ["--max_chains", "120", "--per_user", "1"],
-    "align": ["--max_steps", "9", "--validate_every", "4", "--save_steps", "3", "--validation_users", "16"]
-    + ["--num_beams", "5", "--per_device_train_batch_size", "16", "--text_repeats", "0.5"],
-    "reason": ["--epochs", "2", "--align_rows", "32", "--save_steps", "4", "--validate_every", "6"]
-    + ["--validation_users", "8", "--validation_samples", "2", "--per_device_train_batch_size", "16"]
-    + ["--max_new_tokens", "48"],
-    "srpo": ["--max_steps", "4", "--save_steps", "2", "--validate_every", "3", "--num_generations", "4"]
-    + ["--per_device_train_batch_size", "8", "--bonus_k", "2", "--max_prompts", "24", "--validation_users", "8"]
-    + ["--validation_samples", "2", "--max_new_tokens", "48", "--max_completion_length", "48"],
-    "eval": ["--num_beams", "10", "--reasoning_users", "6", "--reasoning_samples", "2", "--max_new_tokens", "48"],
+    "index": """--dataset toy --encoder hash --num_levels 2 --codebook_size 16 --hidden_size 32 --num_layers 1
+        --num_heads 2 --num_kv_heads 1 --intermediate_size 64 --vocab_size 500 --sasrec_epochs 2
+        --sasrec_hidden 16""",
+    "cot": "--max_chains 120 --per_user 1",
+    "align": """--max_steps 9 --validate_every 4 --save_steps 3 --validation_users 16 --num_beams 5
+        --per_device_train_batch_size 16 --text_repeats 0.5""",
+    "reason": """--epochs 2 --align_rows 32 --save_steps 4 --validate_every 6 --validation_users 8
+        --validation_samples 2 --per_device_train_batch_size 16 --max_new_tokens 48""",
+    "srpo": """--max_steps 4 --save_steps 2 --validate_every 3 --num_generations 4 --per_device_train_batch_size 8
+        --bonus_k 2 --max_prompts 24 --validation_users 8 --validation_samples 2 --max_new_tokens 48
+        --max_completion_length 48""",
+    "eval": "--num_beams 10 --reasoning_users 6 --reasoning_samples 2 --max_new_tokens 48",
 }
 
 
 def command(stage, run_dir, *more):
-    return [str(ROOT / "recipes" / f"gream_{stage}.py"), "--run_dir", str(run_dir), *FLAGS[stage], *more]
+    return [str(ROOT / "recipes" / f"gream_{stage}.py"), "--run_dir", str(run_dir), *FLAGS[stage].split(), *more]
 
 
 def run_here(stage, run_dir, *more):
@@ -181,7 +180,8 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(toy_run
     assert all(np.array_equal(expected[name], found[name]) for name in expected)
     scores = [json.loads((folder / stage / "validation.json").read_text()) for folder in (toy_run, run_dir)]
     assert scores[0] == scores[1]
-    steps = [[json.loads(line)["step"] for line in open(folder / stage / "log.jsonl")] for folder in (toy_run, run_dir)]
+    logs = [(folder / stage / "log.jsonl").read_text().splitlines() for folder in (toy_run, run_dir)]
+    steps = [[json.loads(line)["step"] for line in log] for log in logs]
     assert steps[0] == steps[1]
 
 

@@ -25,6 +25,17 @@ def _state(tmp_path, stage="index"):
     return json.loads((tmp_path / stage / "stage.json").read_text())
 
 
+def _interrupt_after_checkpoint_3(tmp_path):
+    def work():
+        with stage_session("align", _arguments(tmp_path)) as session:
+            (session.folder / "checkpoint-3").mkdir()
+            (session.folder / "checkpoint-3" / "trainer_state.json").write_text('{"global_step": 3}')
+            raise KeyError("killed")
+
+    with pytest.raises(KeyError):
+        work()
+
+
 def test_a_finished_stage_says_so_with_provenance(tmp_path):
     _finish(tmp_path)
     state = _state(tmp_path)
@@ -54,19 +65,13 @@ def test_an_error_leaves_the_stage_unfinished(tmp_path):
 
 
 def test_an_unfinished_stage_with_the_same_settings_resumes(tmp_path):
-    with pytest.raises(KeyError), stage_session("align", _arguments(tmp_path)) as session:
-        (session.folder / "checkpoint-3").mkdir()
-        (session.folder / "checkpoint-3" / "trainer_state.json").write_text('{"global_step": 3}')
-        raise KeyError("killed")
+    _interrupt_after_checkpoint_3(tmp_path)
     with stage_session("align", _arguments(tmp_path)) as session:
         assert session.resume_from == tmp_path / "align" / "checkpoint-3"
 
 
 def test_changed_settings_start_anew(tmp_path):
-    with pytest.raises(KeyError), stage_session("align", _arguments(tmp_path)) as session:
-        (session.folder / "checkpoint-3").mkdir()
-        (session.folder / "checkpoint-3" / "trainer_state.json").write_text('{"global_step": 3}')
-        raise KeyError("killed")
+    _interrupt_after_checkpoint_3(tmp_path)
     state = _state(tmp_path, "align")
     (tmp_path / "align" / "stage.json").write_text(json.dumps({**state, "fingerprint": "another"}))
     with stage_session("align", _arguments(tmp_path)) as session:
@@ -87,9 +92,7 @@ def test_a_change_upstream_changes_the_fingerprint():
 
 
 def test_where_the_run_lies_does_not_change_the_fingerprint():
-    assert fingerprint("align", {"a": 1, "run_dir": "r"}, []) == fingerprint(
-        "align", {"a": 1, "run_dir": "q"}, []
-    )
+    assert fingerprint("align", {"a": 1, "run_dir": "r"}, []) == fingerprint("align", {"a": 1, "run_dir": "q"}, [])
 
 
 def test_two_processes_cannot_work_in_one_stage(tmp_path):

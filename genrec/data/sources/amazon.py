@@ -75,9 +75,7 @@ def _one_dump(folder: Path) -> Path:
     if len(dumps) != 1:
         names = [file.name for file in dumps]
         raise DataError(
-            describe(
-                "the folder holds several review files", file=folder, value=names, remedy="pass one of them"
-            )
+            describe("the folder holds several review files", file=folder, value=names, remedy="pass one of them")
         )
     return dumps[0]
 
@@ -107,9 +105,7 @@ def _items(meta: Path, kept: set[str], request: Request) -> Iterator[dict[str, A
     left = set(kept)
     for line, row in read_objects(meta, request.log, parse_json_or_python):
         if row.get("asin") is None:
-            request.log.bad(
-                "null_id", "an item has no asin", file=meta, line=line, value=row, remedy="remove the line"
-            )
+            request.log.bad("null_id", "an item has no asin", file=meta, line=line, value=row, remedy="remove the line")
         elif row["asin"] in left:
             left.remove(row["asin"])
             yield _item(row)

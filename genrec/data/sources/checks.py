@@ -36,9 +36,7 @@ def scan(file: Path, opener: Callable[[], pl.LazyFrame]) -> pl.LazyFrame:
         lazy = opener()
         lazy.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            describe(f"the file cannot be read ({error})", file=file, remedy="write it again")
-        ) from error
+        raise DataError(describe(f"the file cannot be read ({error})", file=file, remedy="write it again")) from error
     return lazy
 
 
@@ -60,9 +58,7 @@ def check_rows(lazy: pl.LazyFrame, file: Path, request: Request) -> pl.DataFrame
     for column in ID_COLUMNS:
         if column not in names:
             what = f"column '{column}' is missing; there are {[n for n in names if n != 'line']}"
-            raise DataError(
-                describe(what, file=file, remedy=f"pass columns={{'{column}': <your column>, ...}}")
-            )
+            raise DataError(describe(what, file=file, remedy=f"pass columns={{'{column}': <your column>, ...}}"))
     wanted = ["line", *ID_COLUMNS, *(name for name in OPTIONAL if name in names)]
     try:
         frame = lazy.select(wanted).collect(engine="streaming")
@@ -100,12 +96,8 @@ def _convert(
     frame: pl.DataFrame, column: str, values: pl.Series, kind: str, what: str, file: Path, request: Request
 ) -> pl.DataFrame:
     """Put converted values in place; rows where they are null are reported and left out."""
-    bad = values.is_null() & (
-        frame[column].is_not_null() if column == "rating" else True
-    )  # a rating may be absent
-    remedy = {"bad_time": "pass time_format, or leave the column out", "null_id": "fill it in"}.get(
-        kind, "correct it"
-    )
+    bad = values.is_null() & (frame[column].is_not_null() if column == "rating" else True)  # a rating may be absent
+    remedy = {"bad_time": "pass time_format, or leave the column out", "null_id": "fill it in"}.get(kind, "correct it")
     for line, value in frame.filter(bad).select("line", column).iter_rows():
         request.log.bad(kind, what, file=file, line=line, value=value, remedy=remedy)
     return frame.with_columns(values.alias(column)).filter(~bad)
@@ -138,9 +130,7 @@ def _times(values: pl.Series, time_format: str | None) -> pl.Series:
 
 def _parsed(values: pl.Series, time_format: str | None) -> pl.Series:
     """Unix seconds from text: the given format, or the first ISO form that fits."""
-    forms = (
-        [time_format] if time_format else ["%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d"]
-    )
+    forms = [time_format] if time_format else ["%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d"]
     found = pl.Series([None] * len(values), dtype=pl.Datetime("ms"))
     for form in forms:
         parsed = values.str.strip_chars().str.to_datetime(form, time_unit="ms", strict=False, exact=True)

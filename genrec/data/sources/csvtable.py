@@ -17,9 +17,7 @@ SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".item": 
 _REMEDY = "quote fields that hold the separator, and write UTF-8"
 
 
-def read_csv(
-    path: Path, separator: str, select: Callable[[pl.LazyFrame], pl.LazyFrame], log: SkipLog
-) -> pl.DataFrame:
+def read_csv(path: Path, separator: str, select: Callable[[pl.LazyFrame], pl.LazyFrame], log: SkipLog) -> pl.DataFrame:
     """Read some columns of a CSV, all as text, with a column `line` (1-based; the header is line 1).
 
     Args:
@@ -60,9 +58,7 @@ def _unpacked(path: Path, scratch: Path, log: SkipLog) -> Path:
 
 def _lazy(plain: Path, separator: str) -> pl.LazyFrame:
     """A lazy frame of text columns; RecBole's "user_id:token" becomes "user_id"."""
-    lazy = pl.scan_csv(
-        plain, separator=separator, infer_schema=False, row_index_name="line", row_index_offset=2
-    )
+    lazy = pl.scan_csv(plain, separator=separator, infer_schema=False, row_index_name="line", row_index_offset=2)
     return lazy.rename(_column)
 
 

@@ -45,9 +45,7 @@ def read(path: Path, request: Request) -> RawData:
         name=path.name,
         interactions=frame,
         items=lambda kept: _items(path / ITEMS, kept, request),
-        reviews=(lambda training: _reviews(path / REVIEWS, training, request))
-        if (path / REVIEWS).is_file()
-        else None,
+        reviews=(lambda training: _reviews(path / REVIEWS, training, request)) if (path / REVIEWS).is_file() else None,
         file=file,
         info={"source": "folder", "path": path.name},
     )
@@ -56,14 +54,10 @@ def read(path: Path, request: Request) -> RawData:
 def _items(path: Path, kept: set[str], request: Request) -> Iterator[dict[str, Any]]:
     """Stream the records of the kept items."""
     if not path.is_file():
-        raise DataError(
-            describe("the item file is missing", file=path, remedy="write one JSON object per item there")
-        )
+        raise DataError(describe("the item file is missing", file=path, remedy="write one JSON object per item there"))
     for line, row in read_objects(path, request.log):
         if row.get("item_id") is None:
-            request.log.bad(
-                "null_id", "an item has no item_id", file=path, line=line, value=row, remedy="give it one"
-            )
+            request.log.bad("null_id", "an item has no item_id", file=path, line=line, value=row, remedy="give it one")
         elif str(row["item_id"]) in kept:
             yield {**row, **_parts(row.get("categories_brand_text"))}
 

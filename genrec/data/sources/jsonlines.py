@@ -35,9 +35,7 @@ def open_bytes(path: str | Path) -> IO[bytes]:
     with path.open("rb") as probe:
         packed = probe.read(2) == _GZIP_MAGIC
     if path.suffix == ".gz" and not packed and path.stat().st_size:
-        raise DataError(
-            describe("the name ends in .gz but the content is not gzip", file=path, remedy=_FETCH_AGAIN)
-        )
+        raise DataError(describe("the name ends in .gz but the content is not gzip", file=path, remedy=_FETCH_AGAIN))
     return cast(IO[bytes], gzip.open(path, "rb")) if packed else path.open("rb")
 
 

@@ -76,15 +76,11 @@ def read(path: Path, request: Request) -> RawData:
         if not fields[0].startswith("user_id:")
     ]
     schema = ["line", "user_id", "item_id", "rating", "timestamp"]
-    frame = pl.DataFrame(
-        records, schema=[(schema[0], pl.Int64), *((n, pl.String) for n in schema[1:])], orient="row"
-    )
+    frame = pl.DataFrame(records, schema=[(schema[0], pl.Int64), *((n, pl.String) for n in schema[1:])], orient="row")
     return RawData(
         name=dataset,
         interactions=check_rows(frame.lazy(), file, request),
-        items=lambda kept: (
-            row for row in _items(path / item_name, separator, request) if row["item_id"] in kept
-        ),
+        items=lambda kept: (row for row in _items(path / item_name, separator, request) if row["item_id"] in kept),
         file=file,
         info={"source": "movielens", "file": file_name},
     )
@@ -150,9 +146,7 @@ def _fields(path: Path, separator: str, least: int, request: Request) -> Iterato
             yield number, fields
         else:
             what = f"the line has {len(fields)} fields, not {least}"
-            request.log.bad(
-                "bad_line", what, file=path, line=number, value=line, remedy="unpack the archive again"
-            )
+            request.log.bad("bad_line", what, file=path, line=number, value=line, remedy="unpack the archive again")
 
 
 def _decoded(line: bytes) -> str:

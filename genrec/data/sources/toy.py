@@ -75,9 +75,7 @@ def read(request: Request) -> RawData:
     return RawData(
         name="toy",
         interactions=frame.with_row_index("line", offset=1),
-        items=lambda kept: [
-            {k: v for k, v in i.items() if k not in LATENT} for i in items if i["item_id"] in kept
-        ],
+        items=lambda kept: [{k: v for k, v in i.items() if k not in LATENT} for i in items if i["item_id"] in kept],
         info={"source": "toy", **options},
     )
 
@@ -136,13 +134,9 @@ def _interactions(
 
 def _taste(items: list[dict[str, Any]], rng: np.random.Generator) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Probability of each item for one buyer, shape (num_items,): two loved departments, a brand in each."""
-    loved = rng.choice(
-        list(DEPARTMENTS), size=2, replace=False, p=[0.28, 0.22, 0.18, 0.14, 0.1, 0.08]
-    ).tolist()
+    loved = rng.choice(list(DEPARTMENTS), size=2, replace=False, p=[0.28, 0.22, 0.18, 0.14, 0.1, 0.08]).tolist()
     brands = [BRANDS[department][int(rng.choice(4, p=[0.4, 0.3, 0.2, 0.1]))] for department in loved]
-    weights = np.array(
-        [0.02 + (i["department"] in loved) * 0.2 + (i["brand"] in brands) * 2.0 for i in items]
-    )
+    weights = np.array([0.02 + (i["department"] in loved) * 0.2 + (i["brand"] in brands) * 2.0 for i in items])
     return np.asarray(weights / weights.sum())
 
 
