@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from genrec.posttrain.batches import LengthGroupedSampler
+from genrec.posttrain.compact_head import add_compact_head
 from genrec.posttrain.lora import expose_head_bias
 from genrec.posttrain.rows import IGNORED, RecCollator, labelled_rows, labels_of
 
@@ -76,6 +77,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
             **kwargs,
         )
         expose_head_bias(self.model)
+        add_compact_head(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
         if hasattr(self.row_sampler, "set_epoch"):
             self.add_callback(EpochOfSampler(self.row_sampler))
         self._seen, self._since = np.zeros(2), time.perf_counter()

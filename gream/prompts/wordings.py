@@ -101,4 +101,5 @@ def prompt_corpus(times: int = 100) -> list[str]:
         times: repetitions; a byte-pair trainer merges only what is frequent.
     """
     sentences = [text.replace(PLACE, "").strip() for texts in WORDINGS.values() for text in texts]
-    return [*sentences, *COMPACT_LABELS.values(), *FULL_LABELS.values()] * times
+    roles = ["system", "user", "assistant"]
+    return [*roles, *sentences, *COMPACT_LABELS.values(), *FULL_LABELS.values()] * times
