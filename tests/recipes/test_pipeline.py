@@ -24,7 +24,7 @@ FLAGS = {
         --sasrec_hidden 16""",
     "cot": "--max_chains 120 --per_user 1",
     "align": """--max_steps 9 --validate_every 4 --save_steps 3 --validation_users 16 --num_beams 5
-        --per_device_train_batch_size 16 --text_repeats 0.5""",
+        --per_device_train_batch_size 16 --text_repeats 0.5 --report_to tensorboard""",
     "reason": """--epochs 2 --align_rows 32 --save_steps 4 --validate_every 6 --validation_users 8
         --validation_samples 2 --per_device_train_batch_size 16 --max_new_tokens 48""",
     "srpo": """--max_steps 4 --save_steps 2 --validate_every 3 --num_generations 4 --per_device_train_batch_size 8
@@ -199,3 +199,20 @@ def test_a_killed_evaluation_ends_with_the_same_rows(toy_run, killed):
     clock = {"seconds", "users_per_second", "chains_per_second", "tokens_per_second"}
     plain = [[{k: v for k, v in row.items() if k not in clock} for row in rows_of(d)] for d in (toy_run, run_dir)]
     assert plain[0] == plain[1]
+
+
+def test_report_to_reaches_the_tracker(toy_run):
+    assert list((toy_run / "align").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize("stage", ["align", "srpo"])
+def test_a_lora_stage_leaves_plain_weights(toy_run, tmp_path, stage):
+    run_dir = tmp_path / "toy"
+    shutil.copytree(toy_run, run_dir)
+    constraint = ["--answer_constraint", "trie"] if stage == "srpo" else []
+    run_here(stage, run_dir, "--use_lora", "true", "--learning_rate", "0.01", *constraint)
+    found = weights(run_dir / stage)
+    assert set(found) == set(weights(toy_run / stage))
+    assert not any("lora" in name for name in found)
+    recommender = GreamRecommender.from_pretrained(run_dir / stage)
+    assert len(recommender.recommend(recommender.catalogue.item_ids[:2], k=3)) == 3
