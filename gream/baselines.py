@@ -6,8 +6,8 @@ join the text vectors in the codes.
 
 from __future__ import annotations
 
+import io
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,11 @@ from genrec.backbones.protocol import IdModel
 from genrec.backbones.rank import IdRanking, rank_id_model
 from genrec.backbones.sasrec import SASRec, SASRecConfig
 from genrec.backbones.train import train_sasrec
-from genrec.data.files import write_json
+from genrec.data.files import write_json, write_whole
 from genrec.data.split import Split, Targets
 from genrec.fit.config import FitConfig
 from gream.settings import IndexArguments
 
-logger = logging.getLogger(__name__)
 Describe = Callable[[str, IdRanking], dict[str, Any]]
 
 
@@ -69,7 +68,9 @@ def fit_sasrec(split: Split, num_items: int, arguments: IndexArguments, folder: 
         valid_users=arguments.sasrec_valid_users,
         progress=True,
     )
-    torch.save(model.state_dict(), folder / "weights.pt")
+    buffer = io.BytesIO()
+    torch.save(model.state_dict(), buffer)
+    write_whole(folder / "weights.pt", buffer.getvalue())
     write_json(folder / "sasrec.json", {"shape": vars(shape), "num_items": num_items, "history": result.history})
     return model
 

@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from genrec.data import Dataset, load_dataset
+from genrec.fetch import cache_folder
 from genrec.llm.backbones import TinyConfig, load_backbone
 from genrec.run.estimate import Estimate, estimate
 from genrec.sid.codes import ItemCodes
@@ -24,15 +24,15 @@ from gream.prompts.wordings import prompt_corpus
 from gream.recommend import save_recommender
 from gream.settings import IndexArguments
 
-logger = logging.getLogger(__name__)
-
 
 def load_data(arguments: IndexArguments) -> Dataset:
     """The dataset of a run."""
     return load_dataset(arguments.dataset, k_core=arguments.k_core)
 
 
-def build(dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()) -> dict[str, Any]:
+def build(
+    dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = (), is_main: bool = True
+) -> dict[str, Any]:
     """Build everything the later stages read.
 
     Args:
@@ -40,13 +40,17 @@ def build(dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Seq
         arguments: settings of the index stage.
         folder: the stage's folder.
         corpus: texts of chains, so that a compact tokenizer spells their words in few tokens.
+        is_main: False on a process that only helps to train the baseline; it writes nothing.
 
     Returns:
-        Facts for stage.json: counts, index health, model size.
+        Facts for stage.json: counts, index health, model size; {} where `is_main` is False.
     """
-    dataset.save(folder / "data")
+    if is_main:
+        dataset.save(folder / "data")
     split = dataset.split("leave_one_out")
     sasrec = fit_sasrec(split, dataset.num_items, arguments, folder / "sasrec")
+    if not is_main:
+        return {}
     vectors = sasrec.item_vectors() if arguments.collaborative else None
     index = build_index(
         dataset,
@@ -55,6 +59,7 @@ def build(dataset: Dataset, arguments: IndexArguments, folder: Path, corpus: Seq
         vectors,
         folder=folder,
         train_items=split.train_items(),
+        cache_dir=cache_folder() / "embeddings",
     )
     parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base", corpus)
     return {"counts": dataset.counts, "health": index.health, "parameters": parameters}

@@ -17,7 +17,7 @@ from genrec.backbones.rank import IdRanking
 from genrec.data.files import read_json, write_json
 from genrec.metrics.report.collect import collect_run
 from genrec.metrics.report.write import write_report
-from genrec.run import Session
+from genrec.run import Session, finished_stages
 from genrec.run.estimate import Estimate, estimate
 from genrec.run.provenance import provenance
 from gream.baselines import baseline_rows
@@ -56,8 +56,8 @@ class Judge:
 
     def stages(self) -> list[str]:
         """The wanted stages that have finished."""
-        wanted = [name.strip() for name in self.arguments.stages.split(",") if name.strip()]
-        found = [name for name in wanted if (self.workspace.model_folder(name) / "gream.json").is_file()]
+        wanted = self.arguments.stage_names
+        found = finished_stages(self.workspace.root, wanted)
         for name in sorted(set(wanted) - set(found)):
             logger.warning("stage '%s' has not finished in %s and is left out", name, self.workspace.root)
         if not found:
@@ -202,5 +202,5 @@ def estimate_judging(arguments: EvalArguments) -> Estimate:
     levels, shown = workspace.codes.num_levels, workspace.prompts.max_history
     direct = users * levels * (shown + arguments.num_beams) * (2 if arguments.unseen else 1)
     chains = arguments.reasoning_users * arguments.reasoning_samples * (arguments.max_new_tokens + levels * shown)
-    stages = len([s for s in arguments.stages.split(",") if s.strip()])
+    stages = len(finished_stages(workspace.root, arguments.stage_names))
     return estimate(index["facts"]["parameters"], 0, stages * (direct + chains), 1.5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,6 @@ from gream.prompts.wordings import SEQUENTIAL
 from gream.settings import AlignArguments, ReasonArguments, SrpoArguments
 from gream.training import StageModel
 from gream.workspace import training_pairs
-
-logger = logging.getLogger(__name__)
 
 
 def alignment_rows(stage: StageModel) -> Any:
@@ -53,7 +50,8 @@ def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
         raise ValueError(f"no chains in '{stage.workspace.chains_path}'; run recipes/gream_cot.py")
     align = _rows(stage, AlignmentConfig(packed=a.packed, seed=stage.config.seed))
     align = _sample(align, a.align_rows, seed)
-    reason = build_reasoning_rows(w.chains, w.split, w.dataset, stage.formatter, seed=seed)
+    limit = stage.config.max_length
+    reason = build_reasoning_rows(w.chains, w.split, w.dataset, stage.formatter, max_length=limit, seed=seed)
     table = join_rows(align, reason)
     config = stage.config
     batch = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
@@ -90,12 +88,15 @@ def estimate_rows(stage: StageModel, visits: float, rows: Any) -> Estimate:
 
     Args:
         stage: the stage.
-        visits: rows seen in all epochs.
+        visits: rows seen in all epochs; `max_steps` overrides it.
         rows: the table.
     """
-    lengths = [len(ids) for ids in rows["input_ids"]]
+    config, lengths = stage.config, [len(ids) for ids in rows["input_ids"]]
+    if config.max_steps > 0:  # overrides the epochs
+        batch = config.per_device_train_batch_size * config.gradient_accumulation_steps * config.world_size
+        visits = config.max_steps * batch
     tokens = int(visits * float(np.mean(lengths)))
-    return _estimate(stage, tokens, 0, stage.config.per_device_train_batch_size, int(np.percentile(lengths, 99)))
+    return _estimate(stage, tokens, 0, config.per_device_train_batch_size, int(np.percentile(lengths, 99)))
 
 
 def estimate_rollouts(stage: StageModel, rows: Any) -> Estimate:

@@ -159,7 +159,7 @@ class EvalArguments(StageArguments):
     )
     num_beams: int = field(default=50, metadata={"help": "Beam width of direct mode; also the longest list."})
     unseen: bool = field(default=True, metadata={"help": "Also rank with each user's own history left out."})
-    max_users: int = field(default=-1, metadata={"help": "Judge only the first users (debugging); -1 = all."})
+    max_users: int = field(default=-1, metadata={"help": "Judge a seeded sample of this many users; -1 = all."})
     reasoning_users: int = field(default=128, metadata={"help": "Users of the fixed sample for reasoning mode."})
     reasoning_samples: int = field(default=4, metadata={"help": "Chains per user."})
     temperature: float = field(default=0.7, metadata={"help": "Sampling temperature of reasoning mode."})
@@ -171,3 +171,8 @@ class EvalArguments(StageArguments):
         default=None, metadata={"help": "Also write metrics.json here, e.g. results/gream_tiny_ml100k.json."}
     )
     seed: int = field(default=0, metadata={"help": "Seed of the user sample and of the chains."})
+
+    @property
+    def stage_names(self) -> list[str]:
+        """`stages` as a list."""
+        return [name.strip() for name in self.stages.split(",") if name.strip()]

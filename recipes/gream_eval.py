@@ -9,7 +9,7 @@ report.md, report.html and metrics.json into the run folder.
 
 from pathlib import Path
 
-from genrec.run import parse_stage, stage_session
+from genrec.run import finished_stages, parse_stage, stage_session
 from genrec.versions import check
 from gream.settings import EvalArguments
 
@@ -20,7 +20,8 @@ def main() -> None:
     """Run the stage."""
     (arguments,) = parse_stage([EvalArguments], CONFIG, __doc__)
     check()
-    with stage_session("eval", arguments, after=("index",)) as session:
+    judged = finished_stages(arguments.run_dir, arguments.stage_names)  # rows of a retrained stage are not kept
+    with stage_session("eval", arguments, after=("index", *judged)) as session:
         if session.skip or not session.is_main:
             return
         from gream.judging import Judge, estimate_judging

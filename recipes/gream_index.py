@@ -30,7 +30,8 @@ def main() -> None:
         if arguments.estimate:
             print(estimate_index(dataset, arguments))
             return
-        session.facts.update(build(dataset, arguments, session.folder, sample_texts(dataset, arguments.style)))
+        corpus = sample_texts(dataset, arguments.style)
+        session.facts.update(build(dataset, arguments, session.folder, corpus, session.is_main))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch.nn import functional
 from trl.trainer.utils import FusedCausalLMOutput
 
 IGNORED = -100
+RESCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # models whose head TRL treats specially
 MOST_LOGITS = 2**26  # 256 MiB in fp32; a larger batch x vocabulary is left to TRL's tiles
 
 
@@ -41,8 +42,10 @@ def add_compact_head(model: Any) -> None:
 
 
 def _fits(model: Any, labels: Tensor | None) -> bool:
-    """True on a CPU, where the logits of the labelled positions fit and there is at least one."""
+    """True on a CPU with a plain head, where the logits of the labelled positions fit and there is at least one."""
     if labels is None or labels.device.type != "cpu":
+        return False
+    if any(getattr(model.config.get_text_config(), name, None) for name in RESCALED):
         return False
     count = int((labels[:, 1:] != IGNORED).sum())
     return 0 < count * int(model.get_output_embeddings().weight.shape[0]) <= MOST_LOGITS

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-DEFAULT_SETTING = "tiny_ml100k"
-
 
 @dataclass
 class StageArguments:
@@ -106,12 +104,12 @@ def settings_of(*configs: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for config in configs:
         for item in fields(config):
-            if item.init and not _is_secret(item.name):
+            if item.init and not is_secret(item.name):
                 settings[item.name] = _plain(getattr(config, item.name))
     return settings
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
     """True for settings that may hold a credential."""
     return name.endswith(("_token", "api_key")) or name in {"hub_token", "token", "password"}
 
@@ -121,7 +119,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (str, int, float, bool)) or value is None:
         return value
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _plain(v) for k, v in value.items() if not is_secret(str(k))}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return str(value)

@@ -36,7 +36,9 @@ def last_complete_checkpoint(folder: Path) -> Path | None:
     for _, path in sorted(found, reverse=True):
         if is_complete(path):
             return path
-        shutil.rmtree(path)  # written by a process that died: the Trainer would trip over it later
+        # Written by a process that died: the Trainer would trip over it later. Every rank gets here at once, so one
+        # may find that another has removed a file already.
+        shutil.rmtree(path, ignore_errors=True)
     return None
 
 

@@ -7,9 +7,12 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from genrec.run.arguments import is_secret
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "faiss-cpu", "numpy", "polars")
 
@@ -75,9 +78,20 @@ def peak_memory_gib() -> float:
 
 
 def command_line() -> str:
-    """The command as a reader could type it again, the interpreter's path left out."""
+    """The command as a reader could type it again, the interpreter's path and credentials left out."""
     program = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
-    return " ".join([program, *sys.argv[1:]])
+    return " ".join([program, *_without_secrets(sys.argv[1:])])
+
+
+def _without_secrets(words: Sequence[str]) -> list[str]:
+    """Write `***` for the value of every flag that may hold a credential (`--hub_token x`, `--hub_token=x`)."""
+    kept, hide = [], False
+    for word in words:
+        name, equals, _ = word.partition("=")
+        secret = word.startswith("--") and is_secret(name.lstrip("-").replace("-", "_"))
+        kept.append("***" if hide else f"{name}=***" if secret and equals else word)
+        hide = secret and not equals
+    return kept
 
 
 def provenance(**extra: Any) -> dict[str, Any]:

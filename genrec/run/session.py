@@ -170,6 +170,11 @@ def _finished(run_dir: Path, name: str, wanted_by: str) -> str:
     return str(state["fingerprint"])
 
 
+def finished_stages(run_dir: str | Path, names: Sequence[str]) -> list[str]:
+    """Those of the named stages that have finished in a run folder, in the given order."""
+    return [name for name in names if _state(Path(run_dir) / name).get("finished")]
+
+
 def _state(folder: Path) -> dict[str, Any]:
     """Content of stage.json, or {} when there is none."""
     path = folder / "stage.json"
