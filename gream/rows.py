@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from genrec.run.estimate import Estimate, estimate, memory_gib
 from gream.alignment import AlignmentConfig, build_alignment_rows
+from gream.alignment.counts import packing_counts, row_counts
 from gream.curriculum import CurriculumSampler, build_reasoning_rows, join_rows
 from gream.prompts import TASKS
 from gream.prompts.wordings import SEQUENTIAL
-from gream.settings import AlignArguments, ReasonArguments, SrpoArguments
+from gream.settings import ReasonArguments, SrpoArguments, SupervisedArguments
 from gream.training import StageModel
 from gream.workspace import training_pairs
 
+logger = logging.getLogger(__name__)
+
 
 def alignment_rows(stage: StageModel) -> Any:
-    """Token rows of the alignment stage (see `gream.alignment`)."""
-    a = stage.arguments
-    assert isinstance(a, AlignArguments)
+    """Token rows of D_align (see `gream.alignment`); their counts go into the log and into stage.json."""
+    a, w, seed = stage.arguments, stage.workspace, stage.config.seed
+    assert isinstance(a, SupervisedArguments)
     weights = {task: float(a.text_repeats) for task in TASKS} | {SEQUENTIAL: float(a.history_repeats)}
-    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, seed=stage.config.seed)
-    return _sample(_rows(stage, config), a.max_rows, stage.config.seed)
-
-
-def _rows(stage: StageModel, config: AlignmentConfig) -> Any:
-    """Build rows from the training split and the chains."""
-    w = stage.workspace
-    return build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config)
+    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, seed=seed)
+    rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config)
+    rows = _sample(rows, a.align_rows, seed)
+    stage.session.facts["rows"] = counts = row_counts(rows)
+    stage.session.facts["packing"] = packing = packing_counts(
+        [len(history) for history in w.split.train],
+        max_history=stage.parts.prompt_config.max_history,
+        overlap=a.overlap,
+        sid_length=w.codes.nominal_levels,
+    )
+    logger.info("rows, tokens and targets per task: %s", counts)
+    logger.info("packed histories need %.3f of the tokens of expanded ones: %s", packing["ratio"], packing)
+    return rows
 
 
 def _sample(rows: Any, size: int, seed: int) -> Any:
@@ -48,8 +57,7 @@ def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
     assert isinstance(a, ReasonArguments)
     if not stage.workspace.chains:
         raise ValueError(f"no chains in '{stage.workspace.chains_path}'; run recipes/gream_cot.py")
-    align = _rows(stage, AlignmentConfig(packed=a.packed, seed=stage.config.seed))
-    align = _sample(align, a.align_rows, seed)
+    align = alignment_rows(stage)
     limit = stage.config.max_length
     reason = build_reasoning_rows(w.chains, w.split, w.dataset, stage.formatter, max_length=limit, seed=seed)
     table = join_rows(align, reason)

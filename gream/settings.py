@@ -103,8 +103,8 @@ class TrainingStageArguments(StageArguments):
 
 
 @dataclass
-class AlignArguments(TrainingStageArguments):
-    """Alignment SFT (D_align)."""
+class SupervisedArguments(TrainingStageArguments):
+    """D_align as alignment and curriculum both see it."""
 
     packed: bool = field(
         default=True,
@@ -120,11 +120,16 @@ class AlignArguments(TrainingStageArguments):
     history_repeats: float = field(
         default=1.0, metadata={"help": "Copies of the histories (with other wordings) per epoch."}
     )
-    max_rows: int = field(default=-1, metadata={"help": "Use a seeded sample of this many rows; -1 = all."})
+    align_rows: int = field(default=-1, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."})
 
 
 @dataclass
-class ReasonArguments(TrainingStageArguments):
+class AlignArguments(SupervisedArguments):
+    """Alignment SFT (D_align)."""
+
+
+@dataclass
+class ReasonArguments(SupervisedArguments):
     """Reasoning curriculum (D_reason among D_align)."""
 
     schedule: str = field(
@@ -133,8 +138,6 @@ class ReasonArguments(TrainingStageArguments):
     )
     epochs: int = field(default=3, metadata={"help": "Epochs over both sets; the last one mixes uniformly."})
     gamma: float = field(default=1.5, metadata={"help": "Slope of the insertion probability."})
-    packed: bool = field(default=True, metadata={"help": "As in the alignment stage."})
-    align_rows: int = field(default=1000, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."})
     start_from: str = field(
         default="align",
         metadata={"help": "Stage whose model this one starts from: align, or index (base model)."},

@@ -7,6 +7,7 @@ prompts, with a model card beside them.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ class StageModel:
         config: TRL's settings; `output_dir` is the stage's folder.
         workspace: artifacts of the earlier stages.
         parts: model, tokenizer, index, catalogue and prompts the stage starts from.
+        start_from: the stage they come from.
     """
 
     session: Session
@@ -49,6 +51,7 @@ class StageModel:
     config: Any
     workspace: Workspace
     parts: Parts
+    start_from: str
 
     @classmethod
     def load(cls, session: Session, arguments: TrainingStageArguments, config: Any, start_from: str) -> StageModel:
@@ -66,7 +69,9 @@ class StageModel:
         workspace = Workspace(Path(arguments.run_dir))
         parts = load_parts(workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu")
         config.output_dir = str(session.folder)
-        return cls(session, arguments, config, workspace, parts)
+        if arguments.use_lora and weights_are_sharded():
+            raise ValueError("use_lora needs whole weights to merge: launch with ddp.yaml or zero2.yaml instead")
+        return cls(session, arguments, config, workspace, parts, start_from)
 
     @property
     def formatter(self) -> Formatter:
@@ -89,12 +94,12 @@ class StageModel:
         return lora_config(self.parts.model, ids, rank=a.lora_rank, alpha=a.lora_alpha, dropout=a.lora_dropout)
 
     def callbacks(self, validate: Validate, metric: str) -> list[Any]:
-        """History file, speed and validation, in the order they must run."""
-        return [
-            ThroughputCallback(),
-            JsonlHistory(self.session.folder / "log.jsonl"),
-            ValidationCallback(validate, metric, self.arguments.validate_every),
-        ]
+        """History file, speed and validation, in the order they must run; none of the last when sharded."""
+        callbacks = [ThroughputCallback(), JsonlHistory(self.session.folder / "log.jsonl")]
+        if weights_are_sharded():
+            logger.warning("weights are sharded over processes: no validation while training, the last step is kept")
+            return callbacks
+        return [*callbacks, ValidationCallback(validate, metric, self.arguments.validate_every)]
 
     def finish(self, trainer: Any, metric: str) -> None:
         """Put the best weights back, save the recommender folder, remove checkpoints.
@@ -103,10 +108,12 @@ class StageModel:
             trainer: the trainer after `train()`.
             metric: the score that chose the weights.
         """
-        model = trainer.accelerator.unwrap_model(trainer.model)
+        gathered = trainer.accelerator.get_state_dict(trainer.model_wrapped) if weights_are_sharded() else None
         if not self.session.is_main:
             return
-        folder = self.session.folder
+        folder, model = self.session.folder, trainer.accelerator.unwrap_model(trainer.model)
+        if gathered is not None:
+            return _save_gathered(self, gathered, trainer)
         load_best(model, folder)
         if hasattr(model, "peft_config"):
             model = model.merge_and_unload(safe_merge=True)
@@ -124,6 +131,23 @@ class StageModel:
             facts["after"],
             folder,
         )
+
+
+def weights_are_sharded() -> bool:
+    """True under FSDP or ZeRO-3, where no process holds a whole model. Not run on GPU."""
+    return os.environ.get("ACCELERATE_USE_FSDP") == "true" or (
+        os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true"
+        and os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    )
+
+
+def _save_gathered(stage: StageModel, weights: dict[str, Any], trainer: Any) -> None:
+    """Save the weights of the last step of a sharded run; adapters are refused at the start. Not run on GPU."""
+    parts = load_parts(stage.workspace.model_folder(stage.start_from), index=stage.workspace.codes, device="cpu")
+    parts.model.load_state_dict(weights, strict=False)
+    facts = {"steps": int(trainer.state.global_step)}
+    stage.session.facts.update(facts)
+    _save(stage, parts.model, facts)
 
 
 def _save(stage: StageModel, model: Any, facts: dict[str, Any]) -> None:

@@ -135,7 +135,7 @@ def weights(folder):
 
 
 KILLED_AT = {
-    "index": "sasrec/state",
+    "index": "sasrec/state/fit_state.pt",
     "align": "checkpoint-3/trainer_state.json",
     "reason": "checkpoint-4/trainer_state.json",
     "srpo": "checkpoint-2/trainer_state.json",
