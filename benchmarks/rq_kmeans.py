@@ -5,8 +5,8 @@ Run: python benchmarks/rq_kmeans.py [--data toy|<name>|<folder>] [--encoder hash
 
 Both sides train on the same vectors at the same shape and give a code tuple to every item; seconds cover
 training and encoding. The peer runs with its defaults (beam search of width 5); ours encodes greedily.
-`error` is the mean squared distance between vectors and reconstruction, `error_ratio` ours over the peer's,
-`ratio` the peer's seconds over ours.
+The error is the mean squared distance between vectors and reconstruction; its ratio is ours over the peer's, that of
+the seconds the peer's over ours.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from typing import Any
 
 import faiss
 import numpy as np
+from _origin import bench_origin
 
 from genrec.data import load_dataset
 from genrec.data.files import write_json
 from genrec.fetch import cache_folder
 from genrec.llm.encoders import load_encoder
-from genrec.run.provenance import git_revision, hardware, library_versions
 from genrec.sid.rq_kmeans import fit_rq_kmeans, reconstruction_error
 
+WHAT = "RQ-KMeans against faiss at its defaults; ratio: the peer's seconds over ours, our error over the peer's"
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -64,6 +65,16 @@ def measure(run: Callable[[Vectors, int, int], Vectors], vectors: Vectors, level
     return {"seconds": round(seconds, 3), "error": round(reconstruction_error(vectors, reconstruction), 6)}
 
 
+def cases(ours: dict[str, float], peer: dict[str, float]) -> list[dict[str, Any]]:
+    """Both figures of both sides, as the table of benchmarks shows them."""
+    names = {"seconds": ("training and encoding", "s"), "error": ("reconstruction error", "mean squared distance")}
+    ratios = {"seconds": round(peer["seconds"] / ours["seconds"], 2), "error": round(ours["error"] / peer["error"], 4)}
+    return [
+        {"case": name, "unit": unit, "ours": ours[key], "peer": peer[key], "ratio": ratios[key]}
+        for key, (name, unit) in names.items()
+    ]
+
+
 def main() -> None:
     """Measure both sides, print and write the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -77,10 +88,12 @@ def main() -> None:
     options = parser.parse_args()
     vectors = load_vectors(options)
     bits = min(options.bits, max(1, int(np.log2(len(vectors) / 4))))
-    sides = {name: measure(run, vectors, options.levels, bits) for name, run in (("ours", ours), ("peer", peer))}
+    sides = [measure(run, vectors, options.levels, bits) for run in (ours, peer)]
     figures = {
-        "what": "RQ-KMeans against faiss.ResidualQuantizer",
-        "case": {
+        "what": WHAT,
+        "peer_name": "faiss.ResidualQuantizer",
+        "cases": cases(*sides),
+        "setting": {
             "data": options.embeddings.name if options.embeddings else Path(options.data).name,
             "field": options.field,
             "encoder": options.encoder,
@@ -89,12 +102,7 @@ def main() -> None:
             "codebook_size": 2**bits,
             "threads": faiss.omp_get_max_threads(),
         },
-        **sides,
-        "ratio": round(sides["peer"]["seconds"] / sides["ours"]["seconds"], 2),
-        "error_ratio": round(sides["ours"]["error"] / sides["peer"]["error"], 4),
-        "machine": hardware(),
-        "versions": library_versions(),
-        "revision": git_revision(),
+        **bench_origin(),
     }
     print(json.dumps(figures, indent=2))
     write_json(options.out, figures)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _origin import bench_origin
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
@@ -29,7 +30,6 @@ from trl import GRPOTrainer
 from genrec.data.files import write_json
 from genrec.decoding.trie import Trie
 from genrec.posttrain import answer_scoring, grpo
-from genrec.run.provenance import git_revision, hardware, library_versions
 from genrec.sid.vocabulary import SidVocabulary
 from gream.prompts.output import parse_output
 from gream.srpo.config import SRPOConfig
@@ -220,7 +220,9 @@ def main() -> None:
     options = parser.parse_args()
     seconds = measure(options)
     result = {
-        "what": "CPU seconds per SRPO step on replayed rollouts: inside our hooks (ours), whole step (peer)",
+        "what": "SRPO step on replayed rollouts: inside our hooks (ours), whole step (peer); ratio: ours over peer",
+        "unit": "CPU s per step",
+        "peer_name": "the whole step",
         "ours": round(seconds["ours"], 5),
         "peer": round(seconds["peer"], 4),
         "ratio": round(seconds["ours"] / seconds["peer"], 5),
@@ -233,9 +235,7 @@ def main() -> None:
             "steps": options.steps,
             "hit_rate": round(seconds["hit_rate"], 4),
         },
-        "machine": hardware(),
-        "versions": library_versions(),
-        "revision": git_revision(),
+        **bench_origin(),
     }
     write_json(options.out, result)
     print("ours {ours} s, step {peer} s, ratio {ratio} (target < {target})".format(**result))

@@ -20,7 +20,7 @@ from data_synthesis.journal import Journal
 from data_synthesis.statistics import describe_chains
 from data_synthesis.wording.parts import Style
 from genrec.data.dataset import Dataset
-from genrec.data.split import Split
+from genrec.data.split import Split, SplitKind
 from genrec.run.provenance import git_revision, library_versions
 
 logger = logging.getLogger(__name__)
@@ -88,20 +88,21 @@ def synthesize_chains(
     return result
 
 
-def sample_texts(dataset: Dataset, style: Style, count: int = 2000) -> list[str]:
+def sample_texts(dataset: Dataset, style: Style, split: SplitKind = "leave_one_out", count: int = 2000) -> list[str]:
     """Texts of a few chains, for training a compact tokenizer on their words.
 
     Args:
         dataset: The interactions; only the training part is read.
         style: Wording of the chains.
+        split: The split that the recommender is judged by.
         count: Most chains.
 
     Returns:
         The texts of stages 1 to 4 of each chain, joined; nothing is checked or stored.
     """
-    config = CotConfig(max_chains=count, per_user=4, style=style)
+    config = CotConfig(max_chains=count, per_user=4, style=style, split=split)
     teacher = OfflineTeacher(ItemFacts(dataset.catalogue), style, config.seed)
-    chains = [teacher.write(example) for example in _examples(dataset, config, dataset.split())]
+    chains = [teacher.write(example) for example in _examples(dataset, config, dataset.split(split))]
     return [" ".join((c.behaviour, c.preferences, c.intent, c.recommendation)) for c in chains]
 
 

@@ -1,6 +1,6 @@
 """How does a dataset become an index and an untrained model? The work of recipes/gream_index.py, in order.
 
-1. dataset -> data/           2. CE-SASRec on the training split -> sasrec/
+1. dataset -> data/, split.json   2. CE-SASRec on the training split -> sasrec/
 3. texts (and SASRec's item vectors) -> codes: index.json, health.json, ...
 4. tokenizer with SID tokens, embedding rows -> base/ (a recommender folder with an untrained model)
 """
@@ -9,25 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from genrec.data import Dataset, load_dataset
+from genrec.data.files import write_json
+from genrec.data.split import SplitKind
 from genrec.fetch import cache_folder
 from genrec.llm.backbones import TinyConfig, load_backbone
-from genrec.run.estimate import Estimate, estimate
+from genrec.run.estimate import estimate
 from genrec.sid.codes import ItemCodes
 from genrec.sid.vocabulary import SidVocabulary, extend_tokenizer, resize_and_init
 from gream.baselines import fit_sasrec
+from gream.encoder_cost import IndexEstimate, encoder_cost
 from gream.indexing import IndexConfig, build_index
 from gream.prompts import PromptConfig
 from gream.prompts.wordings import prompt_corpus
 from gream.recommend import save_recommender
-from gream.settings import IndexArguments
+from gream.settings import IndexArguments, read_columns
+from gream.workspace import SPLIT_FILE
 
 
 def load_data(arguments: IndexArguments) -> Dataset:
-    """The dataset of a run."""
-    return load_dataset(arguments.dataset, k_core=arguments.k_core)
+    """The dataset of a run; reviews enter item texts from the training part of the run's own split only."""
+    return load_dataset(
+        arguments.dataset,
+        k_core=arguments.k_core,
+        min_rating=arguments.min_rating,
+        on_error=arguments.on_error,  # type: ignore[arg-type]  # checked there, with the choices
+        columns=read_columns(arguments.columns),
+        items=arguments.items,
+        evidence_split=arguments.split,
+    )
 
 
 def build(
@@ -45,9 +57,10 @@ def build(
     Returns:
         Facts for stage.json: counts, index health, model size; {} where `is_main` is False.
     """
+    split = dataset.split(cast(SplitKind, arguments.split))
     if is_main:
         dataset.save(folder / "data")
-    split = dataset.split("leave_one_out")
+        write_json(folder / SPLIT_FILE, {"kind": arguments.split})
     sasrec = fit_sasrec(split, dataset.num_items, arguments, folder / "sasrec")
     if not is_main:
         return {}
@@ -106,8 +119,8 @@ def save_base_model(
     return int(sum(p.numel() for p in model.parameters()))
 
 
-def estimate_index(dataset: Dataset, arguments: IndexArguments) -> Estimate:
-    """Cost of the index stage: nearly all of it is the SASRec baseline.
+def estimate_index(dataset: Dataset, arguments: IndexArguments) -> IndexEstimate:
+    """Cost of the index stage: the SASRec baseline and one pass of the text encoder over the catalogue.
 
     Args:
         dataset: the dataset.
@@ -116,4 +129,5 @@ def estimate_index(dataset: Dataset, arguments: IndexArguments) -> Estimate:
     a, events = arguments, sum(len(h) for h in dataset.histories)
     parameters = dataset.num_items * a.sasrec_hidden + 24 * a.sasrec_hidden**2
     memory = 0.8 + 4 * dataset.num_items * (a.sasrec_hidden * 4 + 3 * 2048) / 2**30
-    return estimate(parameters, a.sasrec_epochs * events, 0, memory)
+    baseline = estimate(parameters, a.sasrec_epochs * events, 0, memory)
+    return IndexEstimate(**vars(baseline), encoder=encoder_cost(a.encoder, dataset.catalogue.texts()))

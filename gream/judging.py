@@ -26,7 +26,7 @@ from gream.evaluate.direct import ranking_figures
 from gream.model_card import write_model_card
 from gream.recommend import GreamRecommender
 from gream.settings import EvalArguments
-from gream.workspace import Workspace
+from gream.workspace import SPLIT_TEXTS, Workspace
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -160,7 +160,7 @@ class Judge:
                 "steps": dataset.counts,
             },
             "protocol": {
-                "split": "leave-one-out: last item = test, last but one = validation",
+                "split": SPLIT_TEXTS[self.workspace.split_kind],
                 "ranking": "full catalogue; _unseen columns leave out the user's own history",
                 "max_history": index["max_history"],
                 "num_beams": self.arguments.num_beams,

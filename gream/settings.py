@@ -6,9 +6,17 @@ same YAML file.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, get_args
 
+from genrec.data.errors import OnError
+from genrec.data.sources.tabular import INTERACTION_FIELDS, ITEM_FIELDS
+from genrec.data.split import SplitKind
 from genrec.run import StageArguments
+
+OUR_COLUMNS = tuple(dict.fromkeys((*INTERACTION_FIELDS, *ITEM_FIELDS)))
 
 
 @dataclass
@@ -22,6 +30,32 @@ class IndexArguments(StageArguments):
     k_core: int | None = field(
         default=None,
         metadata={"help": "Keep users and items with at least this many interactions; none = as is."},
+    )
+    columns: dict[str, str] | str | None = field(
+        default=None,
+        metadata={
+            "help": "Own table: our column to yours, a mapping in YAML or JSON text, e.g. "
+            """'{"user_id": "customer", "title": "product_name"}'."""
+        },
+    )
+    items: str | None = field(
+        default=None, metadata={"help": "Own table: a second table with item fields, or an Amazon metadata dump."}
+    )
+    min_rating: float | None = field(default=None, metadata={"help": "Drop interactions rated lower; none = keep all."})
+    on_error: str = field(
+        default="raise",
+        metadata={
+            "help": "Bad rows: 'raise' stops at the first, 'skip' leaves them out and lists them in a file.",
+            "choices": list(get_args(OnError)),
+        },
+    )
+    split: str = field(
+        default="leave_one_out",
+        metadata={
+            "help": "leave_one_out (last item = test, last but one = validation) or by_time (the latest tenth of all "
+            "interactions = test, the tenth before = validation, a user's first in each). Every stage follows it.",
+            "choices": list(get_args(SplitKind)),
+        },
     )
     encoder: str = field(
         default="minilm",
@@ -69,6 +103,39 @@ class IndexArguments(StageArguments):
     )
     sasrec_max_length: int = field(default=50, metadata={"help": "Baseline CE-SASRec: items of a history it sees."})
     seed: int = field(default=0, metadata={"help": "Seed of clustering, initial weights and the baseline."})
+
+    def __post_init__(self) -> None:
+        """Check the data options, and read `columns` where it is JSON text."""
+        super().__post_init__()
+        for name, allowed in (("on_error", get_args(OnError)), ("split", get_args(SplitKind))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}.")
+        self.columns = read_columns(self.columns)
+
+
+def read_columns(columns: Any) -> dict[str, str] | None:
+    """Check a column mapping.
+
+    Args:
+        columns: our column to the user's, as a mapping or as JSON text; None or an empty text = no mapping.
+
+    Returns:
+        The mapping, or None.
+
+    Raises:
+        ValueError: it is no mapping of texts, or a key is none of our columns.
+    """
+    if columns is None or columns == "":
+        return None
+    try:
+        found = json.loads(columns) if isinstance(columns, str) else columns
+    except json.JSONDecodeError as error:
+        found, columns = None, f"{columns} ({error})"
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in [*found, *found.values()]):
+        raise ValueError(f"""columns is {columns!r}; write it as JSON, e.g. '{{"user_id": "customer"}}'.""")
+    if unknown := [name for name in found if name not in OUR_COLUMNS]:
+        raise ValueError(f"columns maps {', '.join(unknown)}, but can map only {', '.join(OUR_COLUMNS)}.")
+    return dict(found)
 
 
 @dataclass

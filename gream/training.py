@@ -10,11 +10,10 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genrec.metrics.ranking import ndcg_at_k, ranks_from_lists, recall_at_k
 from genrec.posttrain.callbacks import JsonlHistory, ThroughputCallback
 from genrec.posttrain.lora import lora_config
 from genrec.posttrain.validation import Scores, ValidationCallback, best_step, load_best, validation_history
@@ -22,9 +21,8 @@ from genrec.run import Session
 from genrec.run.checkpoints import remove_checkpoints
 from genrec.sid.vocabulary import added_ids
 from gream.prompts import Formatter
-from gream.recommend import GreamRecommender, load_parts, save_recommender
+from gream.recommend import load_parts, save_recommender
 from gream.recommend.folder import Parts
-from gream.recommend.sampling import SamplingConfig
 from gream.settings import TrainingStageArguments
 from gream.workspace import Workspace
 
@@ -196,56 +194,3 @@ def stage_facts(folder: Path, metric: str, trainer: Any) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "total_flos": float(trainer.state.total_flos),
     }
-
-
-def live_recommender(stage: StageModel, model: Any) -> GreamRecommender:
-    """A recommender around the weights as they are now."""
-    return GreamRecommender(replace(stage.parts, model=model))
-
-
-def direct_validation(stage: StageModel) -> Validate:
-    """NDCG@10 and Recall@10 of direct mode on the fixed validation sample."""
-    a = stage.arguments
-    targets = stage.workspace.split.valid.sample(a.validation_users, VALIDATION_SEED)
-
-    def validate(model: Any) -> Scores:
-        items, _ = live_recommender(stage, model).rank_direct(targets.histories, k=10, num_beams=a.num_beams)
-        ranks = ranks_from_lists(items, targets.targets)
-        return {"NDCG@10": ndcg_at_k(ranks, 10), "Recall@10": recall_at_k(ranks, 10)}
-
-    return validate
-
-
-def reasoning_validation(stage: StageModel) -> Validate:
-    """Pass@1 (mean over samples), mean prefix length and format rate on the fixed validation sample."""
-    a = stage.arguments
-    targets = stage.workspace.split.valid.sample(a.validation_users, VALIDATION_SEED)
-    codes = stage.parts.item_codes.codes
-    sampling = SamplingConfig(temperature=0.7, top_p=0.9, max_new_tokens=a.max_new_tokens, seed=VALIDATION_SEED)
-
-    def validate(model: Any) -> Scores:
-        chains = live_recommender(stage, model).sample_chains(
-            targets.histories, a.validation_samples, sampling, close=True
-        )
-        rows = [(c, t) for cs, t in zip(chains, targets.targets.tolist(), strict=True) for c in cs]
-        prefix = [0 if c.item is None else _common_prefix(codes[c.item], codes[t]) for c, t in rows]
-        return {
-            "Pass@1": sum(c.format_ok and c.item == t for c, t in rows) / len(rows),
-            "prefix_length": sum(prefix) / len(rows),
-            "format_rate": sum(c.format_ok for c, _ in rows) / len(rows),
-        }
-
-    return validate
-
-
-def _common_prefix(generated: Any, target: Any) -> int:
-    """Codes that agree from the first on."""
-    from gream.srpo.rewards import common_prefix_length
-
-    return common_prefix_length([int(c) for c in generated if c >= 0], [int(c) for c in target if c >= 0])
-
-
-def both_validations(stage: StageModel) -> Validate:
-    """Reasoning and direct scores together."""
-    reasoning, direct = reasoning_validation(stage), direct_validation(stage)
-    return lambda model: {**reasoning(model), **direct(model)}

@@ -1,7 +1,7 @@
 """Where does each stage find what the earlier ones made? The run folder of GREAM.
 
 runs/<name>/
-  index/    data/ (dataset), index.json, health.json, quantiser.npz, embeddings.npy, sasrec/ (baseline),
+  index/    data/ (dataset), split.json, index.json, health.json, quantiser.npz, embeddings.npy, sasrec/ (baseline),
             base/ (untrained model)
   cot/      train.jsonl (five-stage chains), train.stats.json
   align/ reason/ srpo/    a recommender folder, log.jsonl, validation.json, best/
@@ -14,17 +14,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from genrec.data import Dataset
 from genrec.data.chains import Chain, read_chains
-from genrec.data.split import Split
+from genrec.data.files import read_json
+from genrec.data.split import Split, SplitKind
 from genrec.decoding.trie import Trie
 from genrec.sid.codes import ItemCodes
 from genrec.sid.vocabulary import SidVocabulary
 from gream.prompts import PromptConfig
+
+SPLIT_FILE = "split.json"
+SPLIT_TEXTS = {
+    "leave_one_out": "leave-one-out: last item = test, last but one = validation",
+    "by_time": "by time: latest tenth of all interactions = test, the tenth before = validation, "
+    "a user's first in each",
+}
 
 
 @dataclass
@@ -61,9 +69,15 @@ class Workspace:
         return Dataset.load(self.root / "index" / "data")
 
     @cached_property
+    def split_kind(self) -> SplitKind:
+        """The split that the index stage was built with; runs from before split.json are leave-one-out."""
+        path = self.root / "index" / SPLIT_FILE
+        return cast(SplitKind, read_json(path)["kind"]) if path.is_file() else "leave_one_out"
+
+    @cached_property
     def split(self) -> Split:
-        """Leave-one-out split; the only place in GREAM that decides it."""
-        return self.dataset.split("leave_one_out")
+        """Training, validation and test of the run; the only place where a later stage gets them."""
+        return self.dataset.split(self.split_kind)
 
     @cached_property
     def codes(self) -> ItemCodes:

@@ -27,7 +27,8 @@ def main() -> None:
             return
         from genrec.posttrain.sft import RecSFTTrainer
         from gream.rows import alignment_rows, estimate_rows
-        from gream.training import StageModel, direct_validation
+        from gream.training import StageModel
+        from gream.validation import DIRECT, direct_validation
 
         stage = StageModel.load(session, arguments, config, start_from="index")
         rows = alignment_rows(stage)
@@ -40,10 +41,10 @@ def main() -> None:
             rows,
             processing_class=stage.parts.tokenizer,
             peft_config=stage.peft_config,
-            callbacks=stage.callbacks(direct_validation(stage), "NDCG@10"),
+            callbacks=stage.callbacks(direct_validation(stage), DIRECT),
         )
         trainer.train(resume_from_checkpoint=session.resume_from)
-        stage.finish(trainer, "NDCG@10")
+        stage.finish(trainer, DIRECT)
 
 
 if __name__ == "__main__":

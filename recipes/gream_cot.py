@@ -32,6 +32,7 @@ def main() -> None:
             per_user=arguments.per_user,
             max_history=workspace.prompts.max_history,
             style=workspace.prompts.style,
+            split=workspace.split_kind,
             seed=arguments.seed,
         )
         if arguments.estimate:

@@ -30,7 +30,7 @@ def main() -> None:
         if arguments.estimate:
             print(estimate_index(dataset, arguments))
             return
-        corpus = sample_texts(dataset, arguments.style)
+        corpus = sample_texts(dataset, arguments.style, arguments.split)
         session.facts.update(build(dataset, arguments, session.folder, corpus, session.is_main))
 
 

@@ -22,14 +22,15 @@ def main() -> None:
     """Run the stage."""
     arguments, config = parse_stage([ReasonArguments, SFTConfig], CONFIG, __doc__)
     check()
-    with stage_session("reason", arguments, config, after=("index", "cot", "align")) as session:
+    with stage_session("reason", arguments, config, after=("index", "cot", arguments.start_from)) as session:
         if session.skip:
             return
         from genrec.data.files import write_json
         from genrec.posttrain.sft import RecSFTTrainer
         from gream.curriculum import mix_over_steps
         from gream.rows import curriculum_rows, estimate_rows
-        from gream.training import StageModel, both_validations
+        from gream.training import StageModel
+        from gream.validation import REASONING, both_validations
 
         stage = StageModel.load(session, arguments, config, start_from=arguments.start_from)
         rows, sampler = curriculum_rows(stage)
@@ -45,10 +46,10 @@ def main() -> None:
             processing_class=stage.parts.tokenizer,
             sampler=sampler,
             peft_config=stage.peft_config,
-            callbacks=stage.callbacks(both_validations(stage), "Pass@1"),
+            callbacks=stage.callbacks(both_validations(stage), REASONING),
         )
         trainer.train(resume_from_checkpoint=session.resume_from)
-        stage.finish(trainer, "Pass@1")
+        stage.finish(trainer, REASONING)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,13 @@ def main() -> None:
     """Run the stage."""
     arguments, config = parse_stage([SrpoArguments, SRPOConfig], CONFIG, __doc__)
     check()
-    with stage_session("srpo", arguments, config, after=("index", "cot", "align", "reason")) as session:
+    with stage_session("srpo", arguments, config, after=("index", arguments.start_from)) as session:
         if session.skip:
             return
         from gream.rows import estimate_rollouts, rollout_rows
         from gream.srpo.trainer import SRPOTrainer
-        from gream.training import StageModel, both_validations
+        from gream.training import StageModel
+        from gream.validation import REASONING, both_validations
 
         stage = StageModel.load(session, arguments, config, start_from=arguments.start_from)
         rows = rollout_rows(stage)
@@ -43,10 +44,10 @@ def main() -> None:
             vocabulary=stage.workspace.vocabulary,
             nominal_levels=stage.workspace.codes.nominal_levels,
             peft_config=stage.peft_config,
-            callbacks=stage.callbacks(both_validations(stage), "Pass@1"),
+            callbacks=stage.callbacks(both_validations(stage), REASONING),
         )
         trainer.train(resume_from_checkpoint=session.resume_from)
-        stage.finish(trainer, "Pass@1")
+        stage.finish(trainer, REASONING)
 
 
 if __name__ == "__main__":

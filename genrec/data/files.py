@@ -1,4 +1,4 @@
-"""How is a file written so that nobody ever reads half of it?"""
+"""How is a file written so that nobody ever reads half of it, and how is it read again?"""
 
 from __future__ import annotations
 
@@ -72,6 +72,30 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}, line {error.lineno}, column {error.colno}: not JSON ({error.msg})") from error
+
+
+def read_jsonl(path: str | Path) -> list[Any]:
+    """Read a log with one JSON object per line.
+
+    Args:
+        path: File to read; a missing one is an empty log.
+
+    Returns:
+        The objects; a last line that a kill cut off is left out.
+
+    Raises:
+        ValueError: If a line other than the last is not JSON.
+    """
+    path = Path(path)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}, line {number}: not JSON ({error.msg}); delete the line") from error
+    return rows
 
 
 def sha256_of(source: str | Path | bytes) -> str:

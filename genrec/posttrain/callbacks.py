@@ -10,28 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from genrec.data.files import write_whole
-
-
-def read_history(path: str | Path) -> list[dict[str, Any]]:
-    """Read a history file; a last line cut off by a kill is left out.
-
-    Args:
-        path: file with one JSON object per line; a missing file is an empty history.
-
-    Raises:
-        ValueError: when a line other than the last is not JSON.
-    """
-    path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    history: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            history.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ValueError(f"{path}, line {number} is not JSON ({error}); delete the line") from error
-    return history
+from genrec.data.files import read_jsonl, write_whole
+from genrec.metrics.memory import peak_memory_gib
 
 
 class JsonlHistory(TrainerCallback):  # type: ignore[misc]
@@ -54,7 +34,7 @@ class JsonlHistory(TrainerCallback):  # type: ignore[misc]
         """Cut the file back to the step that training starts from."""
         if not state.is_world_process_zero:
             return
-        before = read_history(self.path) if state.global_step > 0 else []
+        before = read_jsonl(self.path) if state.global_step > 0 else []
         kept = [line for line in before if line["step"] <= state.global_step and "train_runtime" not in line]
         write_whole(self.path, "".join(json.dumps(line) + "\n" for line in kept))
         self._started = True
@@ -98,14 +78,5 @@ class ThroughputCallback(TrainerCallback):  # type: ignore[misc]
             return
         now = time.perf_counter()
         logs["steps_per_second"] = (state.global_step - self._step) / max(now - self._since, 1e-9)
-        logs["peak_rss_gib"] = peak_rss_gib()
+        logs["peak_rss_gib"] = peak_memory_gib()
         self._step, self._since = state.global_step, now
-
-
-def peak_rss_gib() -> float:
-    """Return the highest resident memory of this process so far, in GiB."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak) / (2**30 if sys.platform == "darwin" else 2**20)

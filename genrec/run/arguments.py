@@ -12,20 +12,23 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+VOCABULARY_TOKENS = frozenset(f"{kind}_token" for kind in ("bos", "eos", "pad", "unk", "sep", "cls", "mask"))
+
 
 @dataclass
 class StageArguments:
     """What every stage of every system understands."""
 
     run_dir: str = field(
-        default="runs/tiny_ml100k",
+        default="runs/default",
         metadata={"help": "Run folder: each stage reads its predecessors from it and writes its own subfolder."},
     )
     if_done: str = field(
         default="rerun",
         metadata={
             "help": "When this stage has already finished with the same settings: 'rerun' trains again and keeps "
-            "the old folder as <stage>.previous; 'skip' leaves it as it is.",
+            "the old folder as <stage>.previous; 'skip' leaves it as it is. An unfinished one goes on, or becomes "
+            "<stage>.aborted when the settings are others.",
             "choices": ["rerun", "skip"],
         },
     )
@@ -79,7 +82,8 @@ def parse_stage(
     from trl import TrlParser
 
     arguments = with_default_config(sys.argv[1:] if argv is None else argv, default_config)
-    parser = TrlParser(list(dataclass_types), description=description)
+    # Whole names only: the settings' names say what is a credential and must not be recorded.
+    parser = TrlParser(list(dataclass_types), description=description, allow_abbrev=False)
     if "--config" in arguments:
         _check_config_path(Path(arguments[arguments.index("--config") + 1 :][0]))
     return tuple(parser.parse_args_and_config(args=arguments))
@@ -110,8 +114,9 @@ def settings_of(*configs: Any) -> dict[str, Any]:
 
 
 def is_secret(name: str) -> bool:
-    """True for settings that may hold a credential."""
-    return name.endswith(("_token", "api_key")) or name in {"hub_token", "token", "password"}
+    """True for settings that may hold a credential; tokens of a vocabulary (eos_token) do not."""
+    plain = name.lower().replace("-", "_")
+    return plain not in VOCABULARY_TOKENS and plain.endswith(("token", "api_key", "password", "secret"))
 
 
 def _plain(value: Any) -> Any:

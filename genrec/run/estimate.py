@@ -11,6 +11,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from genrec.metrics.report.text import duration
+
 TRAIN_SHARE = 0.6  # of the probed speed, forward + backward + AdamW on 1-20 M parameters, fp32, 2 cores
 GENERATE_SHARE = 0.15  # step-by-step decoding is bound by overhead and memory, not by products
 
@@ -42,17 +44,10 @@ class Estimate:
         return (
             f"{self.parameters / 1e6:.1f} M parameters, {self.train_tokens:,} training tokens, "
             f"{self.generate_tokens:,} generated tokens, {self.flops:.2e} FLOPs\n"
-            f"about {_duration(self.seconds)} at {self.flops_per_second / 1e9:.0f} GFLOP/s (probed here; "
+            f"about {duration(self.seconds)} at {self.flops_per_second / 1e9:.0f} GFLOP/s (probed here; "
             f"{TRAIN_SHARE:.0%} of it in training, {GENERATE_SHARE:.0%} in generation), evaluation not counted\n"
             f"about {self.memory_gib:.1f} GiB of memory per process"
         )
-
-
-def _duration(seconds: float) -> str:
-    """'45 s', '12 min' or '3.5 h'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def probe_flops(device: str | None = None, size: int = 768, repeats: int = 8) -> float:

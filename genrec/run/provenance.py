@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,9 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from genrec.metrics.memory import peak_memory_gib
 from genrec.run.arguments import is_secret
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "faiss-cpu", "numpy", "polars")
+_JSON_PAIR = re.compile(r'"([^"]+)"(\s*:\s*)"[^"]*"')
 
 
 def git_revision(folder: Path | None = None) -> str:
@@ -71,27 +73,30 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def peak_memory_gib() -> float:
-    """Largest resident set of this process so far, GiB."""
-    scale = 2**30 if sys.platform == "darwin" else 2**20  # macOS counts bytes, Linux KiB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+def program() -> str:
+    """The script that runs, relative to the working folder."""
+    return os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
 
 
 def command_line() -> str:
     """The command as a reader could type it again, the interpreter's path and credentials left out."""
-    program = os.path.relpath(sys.argv[0]) if os.path.isabs(sys.argv[0]) else sys.argv[0]
-    return " ".join([program, *_without_secrets(sys.argv[1:])])
+    return " ".join([program(), *_without_secrets(sys.argv[1:])])
 
 
 def _without_secrets(words: Sequence[str]) -> list[str]:
-    """Write `***` for the value of every flag that may hold a credential (`--hub_token x`, `--hub_token=x`)."""
+    """Write `***` for the value of every flag or JSON key that may hold a credential (`--hub_token x`)."""
     kept, hide = [], False
     for word in words:
         name, equals, _ = word.partition("=")
-        secret = word.startswith("--") and is_secret(name.lstrip("-").replace("-", "_"))
-        kept.append("***" if hide else f"{name}=***" if secret and equals else word)
+        secret = word.startswith("--") and is_secret(name.lstrip("-"))
+        kept.append("***" if hide else f"{name}=***" if secret and equals else _JSON_PAIR.sub(_masked, word))
         hide = secret and not equals
     return kept
+
+
+def _masked(pair: re.Match[str]) -> str:
+    """`"key": "***"` when the key may hold a credential."""
+    return f'"{pair[1]}"{pair[2]}"***"' if is_secret(pair[1]) else pair[0]
 
 
 def provenance(**extra: Any) -> dict[str, Any]:

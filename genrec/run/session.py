@@ -6,23 +6,22 @@ was asked to do (`fingerprint`), whether it finished, how long it took and where
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from genrec.data.files import read_json, write_json
 from genrec.run.arguments import StageArguments, settings_of
 from genrec.run.checkpoints import last_complete_checkpoint
-from genrec.run.provenance import provenance
+from genrec.run.lock import stage_lock
+from genrec.run.processes import check_processes, configure_logging, is_main_process, wait_for_everyone
+from genrec.run.state import fingerprint_of, read_state, write_state
 
 logger = logging.getLogger(__name__)
 
@@ -59,30 +58,6 @@ class Session:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def check_processes() -> int:
-    """Number of processes, after making sure that they see each other.
-
-    Returns:
-        The world size.
-
-    Raises:
-        RuntimeError: when the launcher started several processes that run isolated from each other, each believing
-            to be alone (accelerate's MULTI_GPU + use_cpu YAML without ACCELERATE_USE_CPU does that).
-    """
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
-    if launched == 1:
-        return 1
-    from accelerate import PartialState
-
-    seen = PartialState().num_processes
-    if seen != launched:
-        raise RuntimeError(
-            f"the launcher started {launched} processes but they do not see each other ({seen} in the group). "
-            "On CPU set ACCELERATE_USE_CPU=true beside --config_file accelerate_configs/cpu_2proc.yaml."
-        )
-    return seen
-
-
 def fingerprint(stage: str, settings: dict[str, Any], upstream: Sequence[str]) -> str:
     """Hash of what a stage will compute: its settings and the fingerprints of the stages it builds on."""
     kept = {k: v for k, v in settings.items() if k not in VOLATILE}
@@ -104,129 +79,63 @@ def stage_session(stage: str, arguments: StageArguments, *configs: Any, after: S
         The session. When `session.skip` is True the caller returns at once.
 
     Raises:
-        ValueError: when a predecessor is missing.
+        ValueError: when a predecessor is missing, or the stage was begun by another number of processes.
         RuntimeError: when another process works in this folder, or the processes are isolated.
     """
-    _configure_logging()
-    world = check_processes()
-    is_main = int(os.environ.get("RANK", "0")) == 0
-    run_dir = Path(arguments.run_dir)
-    upstream = [_finished(run_dir, name, stage) for name in after]
-    mark = fingerprint(stage, settings_of(arguments, *configs), upstream)
+    configure_logging()
+    world, is_main = check_processes(), is_main_process()
+    run_dir, settings = Path(arguments.run_dir), settings_of(arguments, *configs)
+    mark = fingerprint(stage, settings, [fingerprint_of(run_dir, name, stage) for name in dict.fromkeys(after)])
     folder = run_dir / stage
-    with _lock(run_dir, stage, is_main):
+    with stage_lock(run_dir, stage, is_main):
         session = _open(stage, folder, arguments, mark, is_main, world)
         if session.skip or arguments.estimate:
             yield session
             return
-        started, before = time.time(), _elapsed(folder)
+        known = {"stage": stage, "fingerprint": mark, "processes": world, "settings": settings, "facts": session.facts}
+        started, before = time.time(), float(read_state(folder).get("seconds", 0.0))  # of attempts that were killed
         if is_main:
-            _write_state(session, mark, settings_of(arguments, *configs), finished=False, seconds=before)
+            write_state(folder, finished=False, seconds=before, **known)
         yield session
         if is_main:
-            seconds = before + time.time() - started
-            _write_state(session, mark, settings_of(arguments, *configs), finished=True, seconds=seconds)
+            write_state(folder, finished=True, seconds=before + time.time() - started, **known)
 
 
 def _open(stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int) -> Session:
     """Decide between skip, resume and a fresh start."""
-    state = _state(folder)
-    same = state.get("fingerprint") == mark
-    if same and state.get("finished") and arguments.if_done == "skip":
+    state = read_state(folder)
+    same, finished = state.get("fingerprint") == mark, bool(state.get("finished"))
+    if same and finished and arguments.if_done == "skip":
         logger.info("%s: already done in %s; nothing to do", stage, folder)
         return Session(stage, folder, True, None, is_main)
     if arguments.estimate:
         return Session(stage, folder, False, None, is_main)
-    resume = None if state.get("finished") or not same else last_complete_checkpoint(folder)
-    if world > 1:
-        from accelerate import PartialState
-
-        PartialState().wait_for_everyone()
-    if is_main and state and (state.get("finished") or not same):
-        _set_aside(folder)
+    goes_on = same and not finished
+    if goes_on:
+        _check_world(folder, int(state.get("processes", world)), world)
+    resume = last_complete_checkpoint(folder) if goes_on else None
+    wait_for_everyone(world)
+    if is_main and state and not goes_on:
+        _set_aside(folder, finished)
     folder.mkdir(parents=True, exist_ok=True)
     if resume:
         logger.info("%s: continuing from %s", stage, resume)
     return Session(stage, folder, False, resume, is_main)
 
 
-def _set_aside(folder: Path) -> None:
-    """Keep the former result as <stage>.previous."""
-    previous = folder.with_name(folder.name + ".previous")
-    if previous.exists():
-        shutil.rmtree(previous)
-    folder.rename(previous)
-    logger.info("the former result is kept in %s", previous)
-
-
-def _finished(run_dir: Path, name: str, wanted_by: str) -> str:
-    """Fingerprint of a finished predecessor."""
-    state = _state(run_dir / name)
-    if not state.get("finished"):
+def _check_world(folder: Path, before: int, now: int) -> None:
+    """Refuse to go on with another number of processes: batches and random numbers depend on it."""
+    if before != now:
         raise ValueError(
-            f"stage '{wanted_by}' builds on '{name}', which has not finished in '{run_dir}'. "
-            f"Run: accelerate launch recipes/gream_{name}.py --run_dir {run_dir}"
+            f"'{folder}' was begun with {before} process(es) and has not finished; this command has {now}. "
+            f"Go on with --num_processes {before}, or remove the folder to begin anew with {now}."
         )
-    return str(state["fingerprint"])
 
 
-def finished_stages(run_dir: str | Path, names: Sequence[str]) -> list[str]:
-    """Those of the named stages that have finished in a run folder, in the given order."""
-    return [name for name in names if _state(Path(run_dir) / name).get("finished")]
-
-
-def _state(folder: Path) -> dict[str, Any]:
-    """Content of stage.json, or {} when there is none."""
-    path = folder / "stage.json"
-    return dict(read_json(path)) if path.is_file() else {}
-
-
-def _elapsed(folder: Path) -> float:
-    """Seconds that earlier, killed attempts of this stage took up to their last checkpoint."""
-    return float(_state(folder).get("seconds", 0.0))
-
-
-def _write_state(session: Session, mark: str, settings: dict[str, Any], *, finished: bool, seconds: float) -> None:
-    """Write stage.json whole."""
-    write_json(
-        session.folder / "stage.json",
-        {
-            "stage": session.stage,
-            "fingerprint": mark,
-            "finished": finished,
-            "seconds": round(seconds, 1),
-            "settings": settings,
-            "facts": session.facts,
-            "provenance": provenance(),
-        },
-    )
-
-
-@contextmanager
-def _lock(run_dir: Path, stage: str, is_main: bool) -> Iterator[None]:
-    """Hold an exclusive lock that the system releases even after kill -9."""
-    if not is_main:
-        yield
-        return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with open(run_dir / f".{stage}.lock", "w") as handle:
-        _acquire(handle, run_dir / stage)
-        yield
-
-
-def _acquire(handle: IO[str], folder: Path) -> None:
-    """Take the lock or say who holds it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise RuntimeError(
-            f"another process is working in '{folder}': wait for it, or use another --run_dir."
-        ) from None
-
-
-def _configure_logging() -> None:
-    """Log counts once, on the main process; workers only warn."""
-    level = logging.INFO if int(os.environ.get("RANK", "0")) == 0 else logging.WARNING
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    for name in ("genrec", "gream", "data_synthesis"):
-        logging.getLogger(name).setLevel(level)
+def _set_aside(folder: Path, finished: bool) -> None:
+    """Keep a former result as <stage>.previous, an unfinished attempt as <stage>.aborted; each replaces its like."""
+    kept = folder.with_name(f"{folder.name}.{'previous' if finished else 'aborted'}")
+    if kept.exists():
+        shutil.rmtree(kept)
+    folder.rename(kept)
+    logger.info("the former %s is kept in %s", "result" if finished else "attempt", kept)

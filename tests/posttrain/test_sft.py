@@ -11,8 +11,9 @@ from datasets import Dataset
 from torch.utils.data import SequentialSampler
 from transformers import TrainerCallback
 
+from genrec.data.files import read_jsonl
 from genrec.posttrain.batches import LengthGroupedSampler
-from genrec.posttrain.callbacks import JsonlHistory, ThroughputCallback, read_history
+from genrec.posttrain.callbacks import JsonlHistory, ThroughputCallback
 from genrec.posttrain.sft import RecCollator, RecSFTTrainer, labelled_rows, labels_of
 from gream.curriculum import CurriculumSampler
 
@@ -181,7 +182,7 @@ def test_a_stopped_and_resumed_curriculum_equals_an_uninterrupted_one(tmp_path, 
     assert resumed.seen == whole.seen[5 * accumulation :]
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
-    one, two = (read_history(tmp_path / name / "log.jsonl") for name in ("whole", "parts"))
+    one, two = (read_jsonl(tmp_path / name / "log.jsonl") for name in ("whole", "parts"))
     assert [line["step"] for line in two] == [line["step"] for line in one] == [*range(1, 25), 24]
     assert [line.get("loss") for line in two] == [line.get("loss") for line in one]
 
@@ -216,7 +217,7 @@ def test_a_fresh_run_starts_its_history_anew(tmp_path, tiny, trainer):
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps({"step": 99, "loss": 1.0}) + "\n")
     trainer(tmp_path, tiny.rows(4), callbacks=[JsonlHistory(path)]).train()
-    assert [line["step"] for line in read_history(path)] == [1, 1]
+    assert [line["step"] for line in read_jsonl(path)] == [1, 1]
 
 
 def test_logs_before_training_are_kept(tmp_path, tiny, trainer):
@@ -224,19 +225,6 @@ def test_logs_before_training_are_kept(tmp_path, tiny, trainer):
     run = trainer(tmp_path, tiny.rows(4), eval_dataset=tiny.rows(4, seed=9), callbacks=[JsonlHistory(path)])
     run.evaluate()
     run.train()
-    history = read_history(path)
+    history = read_jsonl(path)
     assert "eval_loss" in history[0]
     assert [line["step"] for line in history] == [0, 1, 1]
-
-
-def test_a_history_line_cut_off_by_a_kill_is_left_out(tmp_path, tiny, trainer):
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2, "lo')
-    assert read_history(path) == [{"step": 1}]
-
-
-def test_a_broken_line_in_the_middle_is_an_error(tmp_path, tiny, trainer):
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"step": 1\n{"step": 2}\n')
-    with pytest.raises(ValueError, match="line 1 is not JSON"):
-        read_history(path)

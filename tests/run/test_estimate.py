@@ -1,11 +1,8 @@
-"""Time and memory before a long stage, and where results come from."""
-
-import re
+"""Time and memory before a long stage."""
 
 import pytest
 
 from genrec.run.estimate import Estimate, memory_gib, probe_flops
-from genrec.run.provenance import git_revision, hardware, library_versions, peak_memory_gib
 
 
 def test_flops_are_six_per_trained_and_two_per_generated_token():
@@ -32,11 +29,3 @@ def test_memory_counts_weights_gradients_and_moments():
 
 def test_the_probe_measures_something():
     assert probe_flops("cpu", size=64, repeats=2) > 1e6
-
-
-def test_provenance_facts(tmp_path):
-    assert re.match(r"^[0-9a-f]{10}(\+changes)?$|^unknown$", git_revision())
-    assert git_revision(tmp_path) == "unknown"
-    assert library_versions()["numpy"].count(".") >= 1
-    assert "cores" in hardware()
-    assert 0.01 < peak_memory_gib() < 1000

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genrec.data.files import read_json
+from genrec.data.files import read_json, read_jsonl
 
 STAGES = ("align", "reason", "srpo")
 STAGE_FACTS = (
@@ -28,7 +27,7 @@ def collect_run(run_dir: str | Path, stages: Sequence[str] = STAGES) -> tuple[li
     run_dir = Path(run_dir)
     present = [name for name in stages if (run_dir / name / "stage.json").is_file()]
     figures: dict[str, Any] = {
-        "logs": {name: read_log(run_dir / name / "log.jsonl") for name in present},
+        "logs": {name: read_jsonl(run_dir / name / "log.jsonl") for name in present},
         "validation": {name: _json_or(run_dir / name / "validation.json", []) for name in present},
     }
     health = run_dir / "index" / "health.json"
@@ -44,29 +43,6 @@ def _stage(folder: Path, name: str) -> dict[str, Any]:
     peak = (state.get("provenance") or {}).get("peak_memory_gib")
     kept = {key: facts[key] for key in STAGE_FACTS if key in facts}
     return {"stage": name, **kept, "seconds": state.get("seconds"), "peak_memory_gib": peak}
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines log.
-
-    Args:
-        path: One JSON object per line; a file that is missing is an empty log.
-
-    Returns:
-        The objects; a last line that a kill cut off is left out.
-
-    Raises:
-        ValueError: Another line is not JSON.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ValueError(f"{path}, line {number}: not JSON ({error.msg}); delete the line") from error
-    return rows
 
 
 def _json_or(path: Path, default: Any) -> Any:
