@@ -65,7 +65,6 @@ def run(folder: Path, processes: int) -> None:
     assert process.returncode == 0, errors[-3000:]
 
 
-@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     for name, processes in (("one", 1), ("two", 2)):
         run(tmp_path / name, processes)

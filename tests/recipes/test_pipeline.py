@@ -216,3 +216,17 @@ def test_a_lora_stage_leaves_plain_weights(toy_run, tmp_path, stage):
     assert not any("lora" in name for name in found)
     recommender = GreamRecommender.from_pretrained(run_dir / stage)
     assert len(recommender.recommend(recommender.catalogue.item_ids[:2], k=3)) == 3
+
+
+def test_two_processes_train_a_stage_and_write_it_once(toy_run, tmp_path):
+    run_dir = tmp_path / "toy"
+    shutil.copytree(toy_run, run_dir)
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0"]
+    launch += ["--config_file", str(ROOT / "accelerate_configs" / "cpu_2proc.yaml")]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
+    more = ["--max_steps", "2", "--validate_every", "0", "--save_steps", "2"]
+    done = subprocess.run([*launch, *command("align", run_dir, *more)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    state = json.loads((run_dir / "align" / "stage.json").read_text())
+    assert (state["finished"], state["processes"], state["facts"]["steps"]) == (True, 2, 2)
+    GreamRecommender.from_pretrained(run_dir / "align")
