@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from genrec.data.split import Targets
 from genrec.metrics.ranking import ndcg_at_k, ranks_from_lists, recall_at_k
 from genrec.posttrain.validation import Scores
+from gream.evaluate.reasoning import target_probabilities
 from gream.recommend import GreamRecommender, SampledChain
 from gream.recommend.sampling import SamplingConfig
 from gream.srpo.rewards import common_prefix_length
@@ -85,7 +84,7 @@ def expected_hits(
     histories = [targets.histories[user] for _, user in formed]
     items, scores = recommender.rank_after_chains(histories, [c.chain for c, _ in formed], k=num_beams)
     goals = targets.targets[[user for _, user in formed]]
-    return float(np.exp(scores)[items == goals[:, None]].sum())
+    return float(target_probabilities(items, scores, goals).sum())
 
 
 def both_validations(stage: StageModel) -> Validate:

@@ -172,23 +172,40 @@ def chain_figures(
         batch_size: Prompts per forward pass.
 
     Returns:
-        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `Pass@1_own_chain` (first item of that beam) and
-        `Pass@1_swapped_chain`. The swap hands each user the chain of the next one with another target.
+        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `Pass@1_own_chain` (mean probability of the target behind
+        the chain: Pass@1 of an answer drawn there, without the noise of the draw) and `Pass@1_swapped_chain`. The
+        swap hands each user the chain of the next one with another target.
 
     Source: METHODS 1.3 (swapping in another user's chain must lower Pass@1).
     """
     width = min(BEAM_LIST, len(recommender.catalogue))
-    own, _ = recommender.rank_after_chains(targets.histories, chains, width, batch_size=batch_size)
+    own, scores = recommender.rank_after_chains(targets.histories, chains, width, batch_size=batch_size)
     ranks = ranks_from_lists(own, targets.targets)
     figures = {"Recall@10_chain_beam": recall_at_k(ranks, 10), "NDCG@10_chain_beam": ndcg_at_k(ranks, 10)}
     donors = swap_donors(targets.targets)
     if donors is None:
         return figures
     foreign = [chains[donor] for donor in donors]
-    swapped, _ = recommender.rank_after_chains(targets.histories, foreign, width, batch_size=batch_size)
-    figures["Pass@1_own_chain"] = recall_at_k(ranks, 1)
-    figures["Pass@1_swapped_chain"] = recall_at_k(ranks_from_lists(swapped, targets.targets), 1)
+    swapped = recommender.rank_after_chains(targets.histories, foreign, width, batch_size=batch_size)
+    figures["Pass@1_own_chain"] = exact_mean(target_probabilities(own, scores, targets.targets))
+    figures["Pass@1_swapped_chain"] = exact_mean(target_probabilities(*swapped, targets.targets))
     return figures
+
+
+def target_probabilities(
+    items: NDArray[np.int64], scores: NDArray[np.float64], targets: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Probability of each target by the beam that ranked it.
+
+    Args:
+        items: (u, k) lists.
+        scores: (u, k) log-probabilities, nats.
+        targets: (u,) target items.
+
+    Returns:
+        (u,) probabilities; 0 where the target is not in the list, so a lower bound.
+    """
+    return np.where(items == targets[:, None], np.exp(scores), 0.0).sum(axis=1)  # type: ignore[no-any-return]
 
 
 def swap_donors(targets: Sequence[int] | NDArray[np.int64]) -> list[int] | None:

@@ -144,7 +144,8 @@ def test_a_swapped_chain_lowers_pass_at_1_where_the_chain_names_the_item():
 
         def rank_after_chains(self, histories, chains, k, **_):
             rows = [[int(c)] + [i for i in range(12) if i != int(c)] for c in chains]
-            return np.array(rows)[:, :k], np.zeros((len(rows), k))
+            certain = np.where(np.arange(k) == 0, 0.0, -np.inf)
+            return np.array(rows)[:, :k], np.tile(certain, (len(rows), 1))
 
     row = evaluate_reasoning(Parrot(), questions([[0]] * 4, [0, 1, 2, 3]), num_samples=2).row
     assert row["Pass@1"] == row["Pass@1_own_chain"] == 1.0
