@@ -16,10 +16,10 @@ GUIDE = """GREAM: recommendations from a language model that may think first.
 A checkpoint is a folder that one of the recipes wrote (runs/<name>/align, reason or srpo). It holds weights,
 tokenizer, item index, catalogue and prompts, so one argument is enough:
 
-  gream recommend --model runs/demo/srpo --history "Toy Story (1995)" "Aladdin (1992)" --k 5
-  gream recommend --model runs/demo/srpo --history 1 95 --mode reasoning
-  gream recommend --model runs/demo/srpo --history 1 95 --scenario search --json
-  gream items --model runs/demo/srpo --find "star wars"
+  gream recommend --model runs/tiny_ml100k/srpo --history "Toy Story" "Aladdin" --k 5
+  gream recommend --model runs/tiny_ml100k/srpo --history 1 95 --mode reasoning
+  gream recommend --model runs/tiny_ml100k/srpo --history 1 95 --scenario search --json
+  gream items --model runs/tiny_ml100k/srpo --find "star wars"
   gream merge --adapter path/to/adapter --out path/to/plain/checkpoint
 
 Modes
