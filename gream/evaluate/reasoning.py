@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec.data.split import Targets
+from genrec.metrics.lists import duplicate_count
 from genrec.metrics.passk import pass_table, pass_values
 from genrec.metrics.ranking import exact_mean, ndcg_at_k, ranks_from_lists, recall_at_k
 from genrec.metrics.uncertainty import mean_ci
@@ -172,7 +173,7 @@ def chain_figures(
         batch_size: Prompts per forward pass.
 
     Returns:
-        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `Pass@1_own_chain` (mean probability of the target behind
+        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `duplicates` in these lists, `Pass@1_own_chain` (mean probability of the target behind
         the chain: Pass@1 of an answer drawn there, without the noise of the draw) and `Pass@1_swapped_chain`. The
         swap hands each user the chain of the next one with another target.
 
@@ -181,7 +182,11 @@ def chain_figures(
     width = min(BEAM_LIST, len(recommender.catalogue))
     own, scores = recommender.rank_after_chains(targets.histories, chains, width, batch_size=batch_size)
     ranks = ranks_from_lists(own, targets.targets)
-    figures = {"Recall@10_chain_beam": recall_at_k(ranks, 10), "NDCG@10_chain_beam": ndcg_at_k(ranks, 10)}
+    figures = {
+        "Recall@10_chain_beam": recall_at_k(ranks, 10),
+        "NDCG@10_chain_beam": ndcg_at_k(ranks, 10),
+        "duplicates": duplicate_count(own, len(recommender.catalogue)),
+    }
     donors = swap_donors(targets.targets)
     if donors is None:
         return figures
