@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from _origin import bench_origin
 from torch import Tensor
 
 from genrec.data.files import write_json
 from genrec.decoding.beam import trie_beam_search
 from genrec.decoding.trie import Trie
+from genrec.llm.backbones import TinyConfig, build_tiny
 
 LEVELS, CODES, TEXT_TOKENS = 4, 256, 2000
 
@@ -31,24 +31,18 @@ LEVELS, CODES, TEXT_TOKENS = 4, 256, 2000
 def make_case(options: argparse.Namespace) -> tuple[Any, Tensor, Tensor, Trie]:
     """Random model, left-padded prompts (B, T), their mask (B, T), and the trie of a random catalogue."""
     torch.manual_seed(0)
-    config = transformers.Qwen3Config(
-        hidden_size=options.width,
-        num_hidden_layers=options.layers,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        head_dim=options.width // 4,
-        intermediate_size=4 * options.width,
-        vocab_size=TEXT_TOKENS + LEVELS * CODES,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
+    width = options.width
+    shape = TinyConfig(
+        hidden_size=width, intermediate=4 * width, num_layers=options.layers, num_heads=4, num_kv_heads=4
     )
-    model = transformers.Qwen3ForCausalLM(config).eval()
+    tokens = TEXT_TOKENS + LEVELS * CODES
+    model = build_tiny(shape, tokens).eval()
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(8)  # spread the probabilities, so that ties do not decide
     random = np.random.default_rng(0)
     codes = np.unique(random.integers(0, CODES, (options.items, LEVELS)), axis=0)
     trie = Trie.from_codes(codes + TEXT_TOKENS + CODES * np.arange(LEVELS))
-    ids = torch.randint(0, config.vocab_size, (options.prompts, options.length))
+    ids = torch.randint(0, tokens, (options.prompts, options.length))
     mask = torch.ones_like(ids)
     for row in range(0, options.prompts, 2):
         mask[row, : options.length // 4] = 0

@@ -16,27 +16,17 @@ from typing import Any
 import torch
 import trl
 from _origin import bench_origin
-from transformers import Qwen3Config, Qwen3ForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
 from genrec.data.files import write_json
+from genrec.llm.backbones import TinyConfig, build_tiny
 from genrec.posttrain.compact_head import add_compact_head
 
 
 def make_model(vocabulary: int, compact: bool) -> Any:
     """The same random model with TRL's head, and ours over it."""
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=vocabulary,
-        hidden_size=192,
-        intermediate_size=576,
-        num_hidden_layers=3,
-        num_attention_heads=6,
-        num_key_value_heads=3,
-        head_dim=32,
-        tie_word_embeddings=True,
-    )
-    model = Qwen3ForCausalLM(config)
+    shape = TinyConfig(hidden_size=192, intermediate=576, num_layers=3, num_heads=6, num_kv_heads=3)
+    model = build_tiny(shape, vocabulary)
     add_fused_lm_head(model, outputs=("log_probs", "entropy", "is_top1"))
     if compact:
         add_compact_head(model)

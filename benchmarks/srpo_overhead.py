@@ -24,11 +24,12 @@ import torch
 from _origin import bench_origin
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast
 from trl import GRPOTrainer
 
 from genrec.data.files import write_json
 from genrec.decoding.trie import Trie
+from genrec.llm.backbones import TinyConfig, build_tiny
 from genrec.posttrain import answer_scoring, grpo
 from genrec.sid.vocabulary import SidVocabulary
 from gream.prompts.output import parse_output
@@ -97,18 +98,8 @@ def make_backbone(folder: Path) -> Any:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
     tokenizer.add_tokens([*TAGS, *VOCABULARY.tokens()])
     torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(tokenizer),
-        hidden_size=192,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=4,
-        head_dim=48,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
+    shape = TinyConfig(hidden_size=192, intermediate=512, num_layers=4, num_heads=4, num_kv_heads=4, max_positions=512)
+    build_tiny(shape, len(tokenizer)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return tokenizer
 

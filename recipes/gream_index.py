@@ -9,6 +9,7 @@ semantic IDs, extends the tokenizer and writes the untrained model. Everything g
 
 from pathlib import Path
 
+from genrec.data.load import content_hash
 from genrec.run import parse_stage, stage_session
 from genrec.versions import check
 from gream.settings import IndexArguments
@@ -20,7 +21,8 @@ def main() -> None:
     """Run the stage."""
     (arguments,) = parse_stage([IndexArguments], CONFIG, __doc__)
     check()
-    with stage_session("index", arguments) as session:
+    content = content_hash(arguments.dataset, arguments.items)
+    with stage_session("index", arguments, content=content) as session:
         if session.skip:
             return
         from data_synthesis.cot import sample_texts

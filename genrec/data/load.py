@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -89,6 +90,25 @@ def load_dataset(
         log.write(target)
         dataset.info |= {"skipped": log.by_kind(), "skip_file": str(target)}
     return dataset
+
+
+def content_hash(*paths: str | Path | None) -> str:
+    """Hash of the user's own files, so that a result is known to be out of date when they change.
+
+    Args:
+        paths: Files or folders. Names of datasets and None are left out: what they stand for does not change.
+
+    Returns:
+        16 hex digits; empty when nothing is a path.
+    """
+    roots = [Path(path) for path in paths if path is not None and Path(path).exists()]
+    total = hashlib.sha256()
+    for root in roots:
+        for file in [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file()):
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").digest()
+            total.update(str(file.relative_to(root)).encode() + b"\0" + content)
+    return total.hexdigest()[:16] if roots else ""
 
 
 def _find(name_or_path: str | Path) -> str | Path:

@@ -34,6 +34,7 @@ class TinyConfig:
     intermediate: int = field(default=576, metadata={"help": "width of the feed-forward layer"})
     vocab_size: int = field(default=4096, metadata={"help": "tokens before SID tokens are added, at most 6,000"})
     max_positions: int = field(default=2048, metadata={"help": "longest sequence in tokens"})
+    tied: bool = field(default=True, metadata={"help": "one matrix for input and output embeddings"})
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
@@ -48,15 +49,17 @@ class TinyConfig:
             raise ValueError(f"vocab_size {self.vocab_size} is above {MAX_VOCABULARY}; a tiny model needs a tiny one")
 
 
-def build_tiny(config: TinyConfig, num_tokens: int, seed: int, eos_id: int, pad_id: int) -> Qwen3ForCausalLM:
-    """A randomly initialised Qwen3 with tied embeddings.
+def build_tiny(
+    config: TinyConfig, num_tokens: int, seed: int = 0, eos_id: int | None = None, pad_id: int | None = None
+) -> Qwen3ForCausalLM:
+    """A randomly initialised Qwen3; tests and benchmarks take their small models from here as well.
 
     Args:
         config: its shape.
         num_tokens: rows of the embedding matrix.
         seed: of the initialisation; the global generator is left as it was.
-        eos_id: end token.
-        pad_id: padding token.
+        eos_id: end token; None = the model knows none.
+        pad_id: padding token; None = the model knows none.
     """
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -70,7 +73,7 @@ def build_tiny(config: TinyConfig, num_tokens: int, seed: int, eos_id: int, pad_
         num_key_value_heads=config.num_kv_heads,
         head_dim=config.hidden_size // config.num_heads,
         max_position_embeddings=config.max_positions,
-        tie_word_embeddings=True,
+        tie_word_embeddings=config.tied,
         eos_token_id=eos_id,
         pad_token_id=pad_id,
         bos_token_id=None,

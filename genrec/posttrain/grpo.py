@@ -1,13 +1,10 @@
 """Where do our methods hook into TRL's GRPO? The only file that touches its private methods.
 
 Legend: n completions of this process, N of all processes, G completions per group, R reward functions.
-What is relied on, held by tests/posttrain/test_grpo_contract.py: `_generate` returns lists that may be
-edited,
-and its caller goes on with the very lists `prompts` and `inputs`; `_calculate_rewards` gathers over
-processes;
+What is relied on, held by tests/posttrain/test_grpo_contract.py: `_generate` returns lists that may be edited, and
+its caller goes on with the very lists `prompts` and `inputs`; `_calculate_rewards` gathers over processes;
 `_generate_and_score_completions` returns a dict with the local `advantages`; `_generate_single_turn` calls
-`model.generate`; the fused head scores `labels`; `_tokenize_prompts`, `_get_train_sampler`, `_metrics`,
-`_logs`,
+`model.generate`; the fused head scores `labels`; `_tokenize_prompts`, `_get_train_sampler`, `_metrics`, `_logs`,
 `_pending_extra_logs`, `_pending_metrics` and `_step` exist.
 """
 

@@ -59,14 +59,16 @@ class Session:
 
 
 def fingerprint(stage: str, settings: dict[str, Any], upstream: Sequence[str]) -> str:
-    """Hash of what a stage will compute: its settings and the fingerprints of the stages it builds on."""
+    """Hash of what a stage will compute: its settings, and the hashes of the stages and files it builds on."""
     kept = {k: v for k, v in settings.items() if k not in VOLATILE}
     text = json.dumps([stage, kept, list(upstream)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @contextmanager
-def stage_session(stage: str, arguments: StageArguments, *configs: Any, after: Sequence[str] = ()) -> Iterator[Session]:
+def stage_session(
+    stage: str, arguments: StageArguments, *configs: Any, after: Sequence[str] = (), content: str = ""
+) -> Iterator[Session]:
     """Open a stage's folder, hold its lock, and write `stage.json` when the body ends without an error.
 
     Args:
@@ -74,6 +76,7 @@ def stage_session(stage: str, arguments: StageArguments, *configs: Any, after: S
         arguments: the stage's own settings.
         configs: further dataclasses whose fields belong to the settings (e.g. the SFTConfig).
         after: stages that must have finished in the same run folder.
+        content: hash of the files that the stage reads; another one makes an earlier result out of date.
 
     Yields:
         The session. When `session.skip` is True the caller returns at once.
@@ -85,7 +88,8 @@ def stage_session(stage: str, arguments: StageArguments, *configs: Any, after: S
     configure_logging()
     world, is_main = check_processes(), is_main_process()
     run_dir, settings = Path(arguments.run_dir), settings_of(arguments, *configs)
-    mark = fingerprint(stage, settings, [fingerprint_of(run_dir, name, stage) for name in dict.fromkeys(after)])
+    upstream = [fingerprint_of(run_dir, name, stage) for name in dict.fromkeys(after)]
+    mark = fingerprint(stage, settings, [*upstream, content] if content else upstream)
     folder = run_dir / stage
     with stage_lock(run_dir, stage, is_main):
         session = _open(stage, folder, arguments, mark, is_main, world)

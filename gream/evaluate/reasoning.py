@@ -173,9 +173,9 @@ def chain_figures(
         batch_size: Prompts per forward pass.
 
     Returns:
-        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `duplicates` in these lists, `Pass@1_own_chain` (mean probability of the target behind
-        the chain: Pass@1 of an answer drawn there, without the noise of the draw) and `Pass@1_swapped_chain`. The
-        swap hands each user the chain of the next one with another target.
+        `Recall@10_chain_beam`, `NDCG@10_chain_beam`, `duplicates` in these lists, `Pass@1_own_chain` (mean
+        probability of the target behind the chain: Pass@1 of an answer drawn there, without the noise of the
+        draw) and `Pass@1_swapped_chain`. The swap hands each user the chain of the next one with another target.
 
     Source: METHODS 1.3 (swapping in another user's chain must lower Pass@1).
     """

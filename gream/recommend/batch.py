@@ -51,8 +51,8 @@ class BatchRanker:
             items (N, k), -1 where the catalogue has no more; scores (N, k) log-probabilities, -inf there.
         """
         prompts = [self.runner.direct_ids(history) for history in histories]
-        exclude = [set(map(int, history)) for history in histories] if exclude_history else None
-        return self.runner.beam(prompts, k, max(num_beams or k, k), exclude, batch_size, progress)
+        left_out = item_sets(histories) if exclude_history else None
+        return self.runner.beam(prompts, k, max(num_beams or k, k), left_out, batch_size, progress)
 
     def rank_after_chains(
         self,
@@ -80,8 +80,8 @@ class BatchRanker:
         """
         pairs = zip(histories, chains, strict=True)
         prompts = [self.runner.answer_ids(history, chain) for history, chain in pairs]
-        exclude = [set(map(int, history)) for history in histories] if exclude_history else None
-        return self.runner.beam(prompts, k, max(num_beams or k, k), exclude, batch_size, progress)
+        left_out = item_sets(histories) if exclude_history else None
+        return self.runner.beam(prompts, k, max(num_beams or k, k), left_out, batch_size, progress)
 
     def sample_chains(
         self,
@@ -112,3 +112,8 @@ class BatchRanker:
             histories, n, sampling or SamplingConfig(),
             constrained=constrained, close=close, batch_size=batch_size, progress=progress,
         )  # fmt: skip
+
+
+def item_sets(histories: Sequence[History]) -> list[set[int]]:
+    """The items of each history, to be left out of its own list."""
+    return [{int(item) for item in history} for history in histories]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from genrec.decoding.trie import Trie
+from genrec.llm.backbones import TinyConfig, build_tiny
 
 VOCABULARY = 60
 
@@ -13,19 +13,8 @@ VOCABULARY = 60
 @pytest.fixture(scope="session")
 def model():
     """Random two-layer Qwen3; weights are enlarged so that rankings are far from ties."""
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        intermediate_size=64,
-        vocab_size=VOCABULARY,
-        max_position_embeddings=128,
-        tie_word_embeddings=True,
-    )
-    net = Qwen3ForCausalLM(config).eval()
+    shape = TinyConfig(32, 2, num_heads=2, num_kv_heads=1, intermediate=64, max_positions=128)
+    net = build_tiny(shape, VOCABULARY).eval()
     with torch.no_grad():
         for weight in net.parameters():
             weight.mul_(3)

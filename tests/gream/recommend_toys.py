@@ -43,22 +43,10 @@ def toy_tokenizer() -> Any:
 
 def toy_model(tokens: int, seed: int = 0) -> Any:
     """Random Qwen3 of width 32 whose output matrix has three rows more than the tokenizer has tokens."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from genrec.llm.backbones import TinyConfig, build_tiny
 
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=tokens + 3,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-    )
-    return Qwen3ForCausalLM(config).eval()
+    shape = TinyConfig(32, 2, num_heads=2, num_kv_heads=1, intermediate=48, max_positions=512)
+    return build_tiny(shape, tokens + 3, seed).eval()
 
 
 def toy_index(seed: int = 0) -> Any:

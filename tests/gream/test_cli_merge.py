@@ -3,19 +3,15 @@
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoModelForCausalLM
 
+from genrec.llm.backbones import TinyConfig, build_tiny
 from gream.cli import main
 
 
 @pytest.fixture
 def adapter(tmp_path):
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=40, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=8, tie_word_embeddings=True,
-    )  # fmt: skip
-    base = Qwen3ForCausalLM(config)
+    base = build_tiny(TinyConfig(16, 1, num_heads=2, num_kv_heads=1, intermediate=32), 40)
     base.save_pretrained(tmp_path / "base")
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(tmp_path / "base"), LoraConfig(target_modules="all-linear")

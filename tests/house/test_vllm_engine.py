@@ -11,22 +11,10 @@ ALLOWED = [7, 11, 13, 17]
 
 def save_tiny_qwen3(folder: Path) -> None:
     """Save a random Qwen3 with 64 tokens; no tokenizer is needed where prompts are token ids."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from genrec.llm.backbones import TinyConfig, build_tiny
 
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=64,
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=32,
-        max_position_embeddings=128,
-        eos_token_id=1,
-    )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
+    shape = TinyConfig(64, 2, num_heads=2, num_kv_heads=2, intermediate=64, max_positions=128)
+    build_tiny(shape, 64, eos_id=1).save_pretrained(folder)
 
 
 @pytest.mark.vllm

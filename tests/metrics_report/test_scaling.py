@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genrec.metrics.report.scaling import scaling_chart, scaling_fit, training_flops
+from genrec.metrics.report.scaling import scaling_chart, scaling_fit, scaling_points, training_flops
 
 FLOPS = [10.0**e for e in (12, 13, 14, 15, 16, 17)]
 
@@ -43,3 +43,16 @@ def test_the_chart_says_how_good_the_fit_is_or_that_there_is_none():
     assert "a claim needs 6" in scaling_chart(points[:5]).caption
     assert "too few for a fit" in scaling_chart(points[:3]).caption
     assert scaling_chart(points[:1]) is None
+
+
+def test_points_cumulate_the_operations_of_all_stages_before():
+    stages = [{"stage": "align", "parameters": 10}, {"stage": "reason", "parameters": 10}]
+    logs = {"align": [{"step": 5, "num_tokens": 100}], "reason": [{"step": 2, "num_tokens": 40}, {"step": 3, "x": 1}]}
+    validation = {
+        "align": [{"step": 5, "NDCG@10": 0.3}],
+        "reason": [{"step": 0, "Pass@1": 0.0}, {"step": 1, "Pass@1": 0.1}, {"step": 3, "Pass@1": 0.2}],
+    }
+    points = scaling_points(stages, {"logs": logs, "validation": validation}, "Pass@1")
+    # 6 * 10 * 100 = 6,000 of alignment; 40 tokens of reasoning are seen from step 2 on: 6 * 10 * 40 = 2,400
+    assert [point["flops"] for point in points] == [6000, 6000, 8400]
+    assert [point["value"] for point in points] == [0.0, 0.1, 0.2]

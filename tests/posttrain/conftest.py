@@ -10,8 +10,10 @@ import pytest
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 from trl import SFTConfig
+
+from genrec.llm.backbones import TinyConfig, build_tiny
 
 VOCABULARY = 40
 
@@ -28,21 +30,9 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 def tiny_model(tied: bool = True, seed: int = 0) -> Qwen3ForCausalLM:
     """A Qwen3 of two layers and width 16."""
+    shape = TinyConfig(16, 2, num_heads=2, num_kv_heads=2, intermediate=32, max_positions=64, tied=tied)
     torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=VOCABULARY,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=64,
-        tie_word_embeddings=tied,
-        eos_token_id=VOCABULARY - 2,
-        pad_token_id=VOCABULARY - 1,
-    )
-    return Qwen3ForCausalLM(config)
+    return build_tiny(shape, VOCABULARY, seed, eos_id=VOCABULARY - 2, pad_id=VOCABULARY - 1)
 
 
 def tiny_rows(count: int, seed: int = 0, low: int = 0) -> Dataset:

@@ -1,12 +1,10 @@
 """The compact head gives TRL's numbers and gradients, and leaves everything else to TRL."""
 
-import copy
-
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
+from genrec.llm.backbones import TinyConfig, build_tiny
 from genrec.posttrain import compact_head
 from genrec.posttrain.compact_head import add_compact_head
 
@@ -15,16 +13,10 @@ FIELDS = ("log_probs", "entropy", "is_top1")
 
 @pytest.fixture
 def pair():
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=50, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=8, tie_word_embeddings=True,
-    )  # fmt: skip
-    theirs = Qwen3ForCausalLM(config)
-    add_fused_lm_head(theirs, outputs=FIELDS)
-    ours = copy.deepcopy(Qwen3ForCausalLM(config))
-    ours.load_state_dict(theirs.state_dict())
-    add_fused_lm_head(ours, outputs=FIELDS)
+    shape = TinyConfig(16, 1, num_heads=2, num_kv_heads=1, intermediate=32)
+    theirs, ours = (build_tiny(shape, 50) for _ in range(2))
+    for model in (theirs, ours):
+        add_fused_lm_head(model, outputs=FIELDS)
     add_compact_head(ours)
     return theirs, ours
 
@@ -63,3 +55,11 @@ def test_a_batch_without_targets_or_too_large_is_left_to_trl(pair, batch, monkey
 
 def test_the_ordinary_forward_is_unchanged(pair, batch):
     assert torch.equal(pair[0](batch["input_ids"]).logits, pair[1](batch["input_ids"]).logits)
+
+
+@pytest.mark.parametrize("name", compact_head.RESCALED)
+def test_a_model_that_rescales_its_logits_is_left_to_trl(pair, batch, monkeypatch, name):
+    _, ours = pair
+    monkeypatch.setattr(compact_head, "score_labels", lambda *_: pytest.fail("the plain head would ignore the scale"))
+    setattr(ours.config, name, 2.0)
+    assert torch.isfinite(ours(**batch, fused_lm_head=True).loss)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from genrec.data.load import content_hash
 from genrec.run.arguments import StageArguments, settings_of
 from genrec.run.processes import check_processes, first_party_packages
 from genrec.run.session import fingerprint, stage_session
@@ -131,6 +132,30 @@ def _missing_index(tmp_path, monkeypatch, *words):
     ):
         pass
     return str(error.value)
+
+
+def test_changed_input_files_make_a_result_out_of_date(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("user,item\n1,2\n")
+    before = content_hash(table, None)
+    assert content_hash(table) == before == content_hash(str(table), "movielens_100k")
+    with stage_session("index", _arguments(tmp_path), content=before):
+        pass
+    with stage_session("index", _arguments(tmp_path, if_done="skip"), content=before) as session:
+        assert session.skip
+    table.write_text("user,item\n1,3\n")
+    with stage_session("index", _arguments(tmp_path, if_done="skip"), content=content_hash(table)) as session:
+        assert not session.skip
+
+
+def test_a_folder_is_hashed_by_names_and_contents_wherever_it_lies(tmp_path):
+    for name in ("here", "there"):
+        (tmp_path / name / "parts").mkdir(parents=True)
+        (tmp_path / name / "parts" / "a.csv").write_text("1")
+    assert content_hash(tmp_path / "here") == content_hash(tmp_path / "there") != ""
+    (tmp_path / "there" / "parts" / "a.csv").rename(tmp_path / "there" / "parts" / "b.csv")
+    assert content_hash(tmp_path / "here") != content_hash(tmp_path / "there")
+    assert content_hash("toy", None) == ""
 
 
 def test_a_missing_predecessor_is_named_with_the_command_of_the_same_system(tmp_path, monkeypatch):

@@ -24,22 +24,10 @@ def tokenizer() -> Any:
 
 def small_model(rows: int, tied: bool = True, seed: int = 0) -> Any:
     """A random Qwen3 with `rows` embedding rows of width 32."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
+    from genrec.llm.backbones import TinyConfig, build_tiny
 
-    torch.manual_seed(seed)
-    config = Qwen3Config(
-        vocab_size=rows,
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        max_position_embeddings=128,
-        tie_word_embeddings=tied,
-    )
-    return Qwen3ForCausalLM(config).eval()
+    shape = TinyConfig(32, 1, num_heads=2, num_kv_heads=1, intermediate=32, max_positions=128, tied=tied)
+    return build_tiny(shape, rows, seed).eval()
 
 
 @pytest.fixture

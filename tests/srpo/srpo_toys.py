@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from genrec.llm.backbones import TinyConfig, build_tiny
 from gream.srpo.config import SRPOConfig
 from gream.srpo.trainer import SRPOTrainer
 
@@ -30,18 +31,8 @@ def save_toy_model(folder: Path, vocab_rows: int | None = None, *, thinks: bool 
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>")
     tokenizer.add_tokens([*TAGS, *LEVELS[0], *LEVELS[1]])
     torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=vocab_rows or len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=16,
-        max_position_embeddings=64,
-        tie_word_embeddings=True,
-    )
-    model = Qwen3ForCausalLM(config)
+    shape = TinyConfig(32, 1, num_heads=2, num_kv_heads=2, intermediate=64, max_positions=64)
+    model = build_tiny(shape, vocab_rows or len(tokenizer))
     teach_the_format(model, tokenizer, "<think> </think> <answer> {} </answer>" if thinks else "{}")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.data.files import read_json, read_jsonl
+from genrec.metrics.report.scaling import SCALING_METRIC, scaling_points
 
 STAGES = ("align", "reason", "srpo")
 STAGE_FACTS = (
@@ -22,7 +23,7 @@ def collect_run(run_dir: str | Path, stages: Sequence[str] = STAGES) -> tuple[li
         stages: Stages in order; one that did not run is left out.
 
     Returns:
-        `stages` for metrics.json, and `figures` for `write_report` (logs, validation, index_health).
+        `stages` for metrics.json, and `figures` for `write_report` (logs, validation, scaling, index_health).
     """
     run_dir = Path(run_dir)
     present = [name for name in stages if (run_dir / name / "stage.json").is_file()]
@@ -33,7 +34,9 @@ def collect_run(run_dir: str | Path, stages: Sequence[str] = STAGES) -> tuple[li
     health = run_dir / "index" / "health.json"
     if health.is_file():
         figures["index_health"] = read_json(health)
-    return [_stage(run_dir / name, name) for name in present], figures
+    facts = [_stage(run_dir / name, name) for name in present]
+    figures["scaling"] = scaling_points(facts, figures, SCALING_METRIC)
+    return facts, figures
 
 
 def _stage(folder: Path, name: str) -> dict[str, Any]:

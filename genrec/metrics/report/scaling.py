@@ -1,6 +1,6 @@
 """Does quality grow with compute? A quadratic fit over the logarithm of training operations.
 
-Source: METHODS 1.5 (mean Pass@k against log10 training FLOPs, 6 x parameters x tokens, all stages cumulated).
+Source: METHODS 1.5 (quality of reasoning against log10 training FLOPs, 6 x parameters x tokens, all stages cumulated).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from genrec.metrics.report.charts import Chart, Line, line_chart
 
 FEWEST_POINTS = 5  # a parabola through fewer says nothing
 CLAIM_POINTS = 6
+SCALING_METRIC = "Pass@1_expected"  # the one that every validation of a reasoning stage measures
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,33 @@ class ScalingFit:
 def training_flops(parameters: int, tokens: int) -> float:
     """Operations of a training stage, 6 x parameters x tokens."""
     return 6.0 * parameters * tokens
+
+
+def scaling_points(
+    stages: Sequence[Mapping[str, Any]], figures: Mapping[str, Any], metric: str
+) -> list[dict[str, float]]:
+    """What each validated checkpoint had cost, and how good it was.
+
+    Args:
+        stages: `stage` and `parameters` of each training stage, in order.
+        figures: `logs` {stage: rows with `step` and `num_tokens`} and `validation` {stage: rows with `step` and
+            the metric}.
+        metric: Column of the validations; rows without it (a stage that does not reason yet) give no point.
+
+    Returns:
+        `flops` (of this stage up to the validation and of all stages before) and `value` per checkpoint.
+    """
+    points, before = [], 0.0
+    for stage in stages:
+        name, parameters = stage["stage"], int(stage.get("parameters") or 0)
+        tokens = {0: 0.0} | {r["step"]: r["num_tokens"] for r in figures["logs"][name] if r.get("num_tokens")}
+        for row in figures["validation"][name]:
+            seen = max(count for step, count in tokens.items() if step <= row["step"])
+            flops = before + training_flops(parameters, int(seen))
+            if metric in row and flops > 0:
+                points.append({"flops": flops, "value": float(row[metric])})
+        before += training_flops(parameters, int(max(tokens.values())))
+    return points
 
 
 def scaling_fit(flops: Sequence[float], values: Sequence[float]) -> ScalingFit | None:
@@ -61,7 +89,7 @@ def scaling_fit(flops: Sequence[float], values: Sequence[float]) -> ScalingFit |
     return ScalingFit((float(a), float(b), float(c)), 1.0 - left / spread if spread > 0 else 1.0, len(x))
 
 
-def scaling_chart(points: Sequence[Mapping[str, Any]], metric: str = "Pass@mean") -> Chart | None:
+def scaling_chart(points: Sequence[Mapping[str, Any]], metric: str = SCALING_METRIC) -> Chart | None:
     """Draw checkpoints and, where there are enough, the fit.
 
     Args:

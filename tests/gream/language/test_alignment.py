@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from genrec.llm.backbones import TinyConfig, build_tiny
 from gream.alignment import AlignmentConfig, build_alignment_rows, packing_counts, row_counts
 from gream.alignment.texts import attribute_summary, item_query
 from gream.prompts import TASKS, PromptConfig
@@ -36,12 +36,8 @@ def read(formatter):
 @pytest.fixture(scope="module")
 def model(formatter):
     torch.manual_seed(0)
-    size = len(formatter.tokenizer)
-    config = Qwen3Config(
-        vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, head_dim=16, max_position_embeddings=512,
-    )  # fmt: skip
-    return Qwen3ForCausalLM(config).eval().float()
+    shape = TinyConfig(32, 2, num_heads=2, num_kv_heads=1, intermediate=64, max_positions=512)
+    return build_tiny(shape, len(formatter.tokenizer)).eval().float()
 
 
 def target_losses(model, rows, sid_length=3):
