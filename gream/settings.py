@@ -187,6 +187,9 @@ class SupervisedArguments(TrainingStageArguments):
     history_repeats: float = field(
         default=1.0, metadata={"help": "Copies of the histories (with other wordings) per epoch."}
     )
+    dropout: float = field(
+        default=0.0, metadata={"help": "Share dropped from embeddings and block outputs; for models from scratch."}
+    )
     align_rows: int = field(default=-1, metadata={"help": "Alignment rows per epoch, a seeded sample; -1 = all."})
 
 

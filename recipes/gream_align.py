@@ -40,6 +40,7 @@ def main() -> None:
             config,
             rows,
             processing_class=stage.parts.tokenizer,
+            dropout=arguments.dropout,
             peft_config=stage.peft_config,
             callbacks=stage.callbacks(direct_validation(stage), DIRECT),
         )

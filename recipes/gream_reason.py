@@ -45,6 +45,7 @@ def main() -> None:
             rows,
             processing_class=stage.parts.tokenizer,
             sampler=sampler,
+            dropout=arguments.dropout,
             peft_config=stage.peft_config,
             callbacks=stage.callbacks(both_validations(stage), REASONING),
         )

@@ -13,6 +13,7 @@ from trl import SFTConfig, SFTTrainer
 
 from genrec.posttrain.batches import LengthGroupedSampler
 from genrec.posttrain.compact_head import add_compact_head
+from genrec.posttrain.dropout import add_dropout
 from genrec.posttrain.lora import expose_head_bias
 from genrec.posttrain.rows import IGNORED, RecCollator, labelled_rows, labels_of
 
@@ -44,6 +45,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         eval_dataset: table of rows, or None.
         processing_class: the tokenizer.
         sampler: order of the rows, for instance a `CurriculumSampler`; None groups rows of like length.
+        dropout: share dropped from embeddings and block outputs while training, see `add_dropout`.
         kwargs: passed on to SFTTrainer.
 
     Raises:
@@ -59,6 +61,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         eval_dataset: Any = None,
         processing_class: Any = None,
         sampler: Sampler[int] | None = None,
+        dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
         _check(args, sampler)
@@ -78,6 +81,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         )
         expose_head_bias(self.model)
         add_compact_head(self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model)
+        add_dropout(self.model, dropout)
         if hasattr(self.row_sampler, "set_epoch"):
             self.add_callback(EpochOfSampler(self.row_sampler))
         self._seen, self._since = np.zeros(2), time.perf_counter()
