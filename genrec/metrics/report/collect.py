@@ -35,7 +35,8 @@ def collect_run(run_dir: str | Path, stages: Sequence[str] = STAGES) -> tuple[li
     if health.is_file():
         figures["index_health"] = read_json(health)
     facts = [_stage(run_dir / name, name) for name in present]
-    figures["scaling"] = scaling_points(facts, figures, SCALING_METRIC)
+    if points := scaling_points(facts, figures, SCALING_METRIC):
+        figures["scaling"] = points
     return facts, figures
 
 

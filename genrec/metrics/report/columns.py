@@ -19,7 +19,7 @@ DIRECT = (
 )  # fmt: skip
 REASONING = (
     "Pass@1", "Pass@5", "Pass@10", "Pass@mean", "Pass@1_ranked", "Pass@5_ranked", "Pass@10_ranked",
-    "Recall@10_chain_beam", "Pass@1_own_chain", "Pass@1_swapped_chain", "format_rate", "invalid_share",
+    "Recall@10_chain_beam", "Pass@1_own_chain", "Pass@1_swapped_chain", "format_rate", "invalid_share", "duplicates",
     "n_users", "n_samples",
 )  # fmt: skip
 GROUPS = tuple(

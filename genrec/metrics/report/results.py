@@ -1,6 +1,7 @@
 """What do the measured files in results/ say? RESULTS.md and the README table, rendered and never typed.
 
 `results/<system>_<setting>.json` is the metrics.json of the run that was measured.
+`results/ablation_<what>.json` compares values of one setting (recipes/gream_ablate.py).
 `results/bench_<what>.json` holds ours, peer, ratio, machine, versions and revision of a benchmark, or several
 of them under "cases".
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec.data.files import read_json, write_whole
+from genrec.metrics.report.ablation import ablation_section
 from genrec.metrics.report.bench import bench_section, origin_line
 from genrec.metrics.report.columns import number, over_seeds, result_tables, row_name
 from genrec.metrics.report.markdown import finding_list, markdown_table, title_of, warning_block
@@ -33,21 +35,27 @@ NOTHING = "No run has been committed to `results/` yet; `make demo` writes one t
 Named = Mapping[str, Mapping[str, Any]]
 
 
-def read_results(folder: str | Path) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+KINDS = ("ablation", "bench")
+
+
+def read_results(folder: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
     """Read a results folder.
 
     Args:
         folder: Folder with *.json; one that is missing holds nothing.
 
     Returns:
-        Runs and benchmarks, each by the name of its file, in order of name.
+        The files' content by kind ("run", "ablation", "bench"), then by name of the file, in order of name.
 
     Raises:
         ValueError: A file is not JSON, or a run lacks a section of metrics.json; the file is named.
     """
     found = {path.stem: dict(read_json(path)) for path in sorted(Path(folder).glob("*.json"))}
-    benches = {name: content for name, content in found.items() if name.startswith("bench_")}
-    return {name: _run(name, content) for name, content in found.items() if name not in benches}, benches
+    kinds: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in ("run", *KINDS)}
+    for name, content in found.items():
+        kind = name.split("_", 1)[0]
+        kinds[kind if kind in KINDS else "run"][name] = content if kind in KINDS else _run(name, content)
+    return kinds
 
 
 def _run(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,11 +74,12 @@ def render_results(folder: str | Path) -> tuple[str, str]:
     Returns:
         The text of RESULTS.md, and the table for README.md.
     """
-    runs, benches = read_results(folder)
-    parts = [INTRODUCTION, *[_section(name, run) for name, run in runs.items()]]
-    parts += [bench_section(benches)] if benches else []
-    parts += [] if runs or benches else [NOTHING]
-    return "\n".join(parts), readme_table(runs)
+    found = read_results(folder)
+    parts = [INTRODUCTION, *[_section(name, run) for name, run in found["run"].items()]]
+    parts += [ablation_section(found["ablation"])] if found["ablation"] else []
+    parts += [bench_section(found["bench"])] if found["bench"] else []
+    parts += [] if any(found.values()) else [NOTHING]
+    return "\n".join(parts), readme_table(found["run"])
 
 
 def _section(name: str, run: Mapping[str, Any]) -> str:
@@ -86,7 +95,7 @@ def _facts(run: Mapping[str, Any]) -> str:
     """Dataset and protocol on two lines."""
     lines = []
     for section in ("dataset", "protocol"):
-        flat = {key: value for key, value in run[section].items() if not isinstance(value, Mapping)}
+        flat = {key: value for key, value in run[section].items() if not isinstance(value, Mapping | list)}
         lines.append(f"* {section}: {in_markdown(fact(flat))}")
     return "\n".join(lines) + "\n"
 
