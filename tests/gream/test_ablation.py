@@ -42,7 +42,8 @@ def test_the_command_holds_the_budget_the_seed_and_the_value_in_its_own_stage_on
 
 def test_earlier_stages_are_links_and_a_missing_one_is_named(ablation):
     run = ablation.link_base("0", 0)
-    assert (run / "index").is_symlink() and (run / "cot").resolve() == ablation.base / "cot"
+    assert (run / "index").is_symlink()
+    assert (run / "cot").resolve() == ablation.base / "cot"
     assert not (run / "align").exists()
     (ablation.base / "cot" / "stage.json").unlink()
     with pytest.raises(ValueError, match="no stage 'cot'"):
