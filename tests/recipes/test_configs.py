@@ -33,6 +33,7 @@ def test_the_settings_of_the_readme_are_shipped():
         "tiny_ml100k",
         "tiny_beauty",
         "smollm2_beauty",
+        "smollm2_toy",
         "qwen3_4b_beauty",
         "qwen3_4b_sports",
         "qwen3_4b_instruments",
