@@ -88,7 +88,7 @@ FRAGMENTS = st.sampled_from(
 UNTRUSTED = st.lists(FRAGMENTS | st.text(max_size=4), max_size=12).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=UNTRUSTED, kind=st.sampled_from(sorted(NORMALISERS)), normalized=st.booleans(), hostile=st.booleans())
 @example(text="<a_1>", kind="nfc", normalized=True, hostile=False)
 @example(text="≮a_1≯", kind="bert", normalized=True, hostile=False)
@@ -105,7 +105,7 @@ def test_no_string_yields_an_added_token(text: str, kind: str, normalized: bool,
     assert escape_text(escaped, added) == escaped
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=UNTRUSTED, kind=st.sampled_from(["none", "nfc", "nfkc"]), normalized=st.booleans())
 @example(text="\u0338", kind="nfc", normalized=True)
 @example(text="\u200d\u0338 x", kind="nfc", normalized=True)
@@ -141,7 +141,7 @@ def added_in(tokenizer: Tokenizer, text: str) -> list[int]:
     return [i for i in tokenizer.encode(text).ids if i in known]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=UNTRUSTED)
 def test_nothing_but_the_formatter_speaks_through_a_chat_template(text: str) -> None:
     tokenizer = byte_bpe("nfc", (*SIDS, *QWEN), False)
@@ -163,7 +163,7 @@ def test_the_real_qwen3_tokenizer_and_template_meet_no_added_token() -> None:
     contents = tuple(token.content for token in tokenizer.get_added_tokens_decoder().values())
     expected = added_in(tokenizer, rendered(template, ""))
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(text=UNTRUSTED | st.lists(st.sampled_from(contents), max_size=5).map("".join))
     def check(text: str) -> None:
         assert added_in(tokenizer, rendered(template, escape_text(text, contents))) == expected

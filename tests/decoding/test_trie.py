@@ -31,7 +31,7 @@ def catalogues(draw):
 
 
 @given(catalogues())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reachable_sequences_are_exactly_the_catalogue(catalogue):
     codes, table = catalogue
     trie = Trie.from_codes(table)
@@ -40,7 +40,7 @@ def test_reachable_sequences_are_exactly_the_catalogue(catalogue):
 
 
 @given(catalogues(), st.lists(st.integers(-1, 6), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_children_are_what_a_search_through_the_catalogue_finds(catalogue, prefix):
     codes, table = catalogue
     expected = sorted(
