@@ -97,6 +97,12 @@ def test_provenance_names_revision_versions_and_hardware(toy_run):
     assert origin["settings"]["srpo"]["num_generations"] == 4
 
 
+def test_the_wall_time_of_a_run_counts_its_evaluation(toy_run):
+    training = [json.loads((toy_run / s / "stage.json").read_text())["seconds"] for s in FLAGS if s != "eval"]
+    total = json.loads((toy_run / "metrics.json").read_text())["provenance"]["seconds"]
+    assert total > sum(training) + 0.1
+
+
 @pytest.mark.parametrize("mode", ["direct", "reasoning", "mixed"])
 def test_the_trained_folder_recommends_in_every_mode(toy_run, mode):
     recommender = GreamRecommender.from_pretrained(toy_run / "srpo")
