@@ -1,5 +1,5 @@
 """How does a language model recommend in its own vocabulary? The home of SAGE.
 
-It will hold native-vocabulary items, the adaptive gradient, sequence-level diversity and sequence-level
-reinforcement learning. None of it is built yet: this package is empty.
+`items`: native-vocabulary names and their trie. `gradient`: history-length weights in supervised training. Not built
+yet: sequence-level diversity, cold-start splits, reinforcement learning, recipes.
 """
