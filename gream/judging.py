@@ -16,6 +16,7 @@ import numpy as np
 
 from genrec.backbones.rank import IdRanking
 from genrec.data.files import read_json, write_json
+from genrec.metrics.figures import ranking_figures
 from genrec.metrics.report.collect import collect_run
 from genrec.metrics.report.write import write_report
 from genrec.run import Session, finished_stages
@@ -23,7 +24,6 @@ from genrec.run.estimate import Estimate, estimate
 from genrec.run.provenance import provenance
 from gream.baselines import baseline_rows
 from gream.evaluate import build_examples, evaluate_direct, evaluate_reasoning
-from gream.evaluate.direct import ranking_figures
 from gream.model_card import write_model_card
 from gream.recommend import GreamRecommender
 from gream.settings import EvalArguments
