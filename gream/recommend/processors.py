@@ -1,4 +1,4 @@
-"""What watches and steers a chain while it is drawn? Log-probabilities noted, chains closed in time.
+"""What steers a chain while it is drawn? It is closed in time for an answer.
 
 Legend: B completions, T prompt tokens, S new tokens, V output rows.
 """
@@ -12,44 +12,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 
-class LogProbRecorder(LogitsProcessor):
-    """Adds up the log-probability of what is drawn, without keeping (B, S, V) scores.
-
-    Call t sees the scores of step t and the token drawn at step t - 1, so one (B, V) table is held at a time.
-    Must come last among the custom processors; temperature and top-p follow, so the sum is at temperature 1.
-    """
-
-    def __init__(self) -> None:
-        self._last: Tensor | None = None  # (B, V) log-probabilities of the step whose token is not drawn yet
-        self._steps: list[Tensor] = []  # each (B,)
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Note the previous token's log-probability and pass the scores (B, V) on unchanged."""
-        self._note(input_ids[:, -1])
-        self._last = scores.float().log_softmax(dim=-1)
-        return scores
-
-    def _note(self, tokens: Tensor) -> None:
-        if self._last is not None:
-            self._steps.append(self._last.gather(1, tokens[:, None])[:, 0])
-
-    def total(self, completions: Tensor, real: Tensor) -> Tensor:
-        """Sum over the drawn tokens.
-
-        Args:
-            completions: (B, S) new tokens.
-            real: (B, S) True at tokens that were drawn, False at padding behind the end token.
-
-        Returns:
-            (B,) sums, nats.
-        """
-        self._note(completions[:, -1])
-        self._last = None
-        steps = torch.stack(self._steps, dim=1)  # (B, S)
-        return torch.where(real, steps, torch.zeros_like(steps)).sum(dim=1)
-
-
-class CloseChain(LogitsProcessor):
+class CloseChain(LogitsProcessor):  # type: ignore[misc]
     """Makes sure that every chain is closed in time for an answer.
 
     While a chain is open the end token is forbidden; at the deadline the marker is written.

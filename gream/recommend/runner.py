@@ -16,13 +16,14 @@ from tqdm import tqdm
 from genrec.decoding.batching import length_sorted_batches, pad_left, search_prompts
 from genrec.decoding.constraint import AnswerConstraint
 from genrec.decoding.processors import TrieLogitsProcessor
+from genrec.decoding.sampling import Completions, sample_completions
 from genrec.decoding.trie import ROOT, Trie
 from genrec.sid.vocabulary import PaddedRowsMask, SidVocabulary
 from gream.prompts import Formatter
 from gream.prompts.output import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 from gream.recommend.folder import Parts
 from gream.recommend.processors import CloseChain
-from gream.recommend.sampling import SampledChain, SamplingConfig, draw, generation_config
+from gream.recommend.sampling import SampledChain, SamplingConfig
 
 History = Sequence[int] | NDArray[np.int64]
 
@@ -135,15 +136,18 @@ class Runner:
                 f"max_new_tokens={config.max_new_tokens} leaves no room for a chain: the answer alone takes "
                 f"{self.answer_tokens} tokens; use at least {self.answer_tokens + 32}"
             )
+        settings = config.settings(n, self.end_id, self.pad_id)
         prompts = [self.reasoning_ids(history) for history in histories]
         results: list[list[SampledChain]] = [[] for _ in prompts]
         batches = list(length_sorted_batches([len(p) for p in prompts], max(1, batch_size // n)))
         for number, rows in enumerate(tqdm(batches, desc="sampling chains", disable=not progress)):
             input_ids, mask = pad_left([prompts[row] for row in rows], self.pad_id)
             processors = self._processors(input_ids.shape[1], config, constrained or close, close)
-            settings = generation_config(config, n, [self.end_id], self.pad_id)
-            drawn = draw(self.model, input_ids, mask, settings, processors, config.seed + 1_000_003 * number)
-            for i, sample in enumerate(self._read(rows, n, constrained or close, *drawn)):
+            drawn = sample_completions(
+                self.model, input_ids, mask, settings, processors,
+                num_samples=n, seed=config.seed + 1_000_003 * number,
+            )  # fmt: skip
+            for i, sample in enumerate(self._read(rows, n, constrained or close, drawn)):
                 results[int(rows[i // n])].append(sample)
         return results
 
@@ -156,14 +160,12 @@ class Runner:
             processors.append(TrieLogitsProcessor(self.constraint, prompt_length))
         return processors
 
-    def _read(
-        self, rows: NDArray[np.int64], n: int, constrained: bool, completions: Any, real: Any, log_probs: Any
-    ) -> list[SampledChain]:
-        """Turn one batch of drawn tokens (B * n, S) into samples."""
-        tokens = [ids[keep].tolist() for ids, keep in zip(completions.cpu(), real.cpu(), strict=True)]
+    def _read(self, rows: NDArray[np.int64], n: int, constrained: bool, drawn: Completions) -> list[SampledChain]:
+        """Turn one batch of completions into samples."""
+        tokens = [ids[keep].tolist() for ids, keep in zip(drawn.tokens.cpu(), drawn.real.cpu(), strict=True)]
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return [
-            self._sample(int(rows[i // n]), ids, text, float(log_probs[i]), constrained)
+            self._sample(int(rows[i // n]), ids, text, float(drawn.log_probs[i]), constrained)
             for i, (ids, text) in enumerate(zip(tokens, texts, strict=True))
         ]
 

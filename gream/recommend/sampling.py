@@ -1,23 +1,10 @@
-"""How are chains drawn from the model? `model.generate` under settings that are all ours.
-
-Legend: B prompts, n samples per prompt, T prompt tokens (left padded), S new tokens, V output rows.
-
-transformers fills whatever a GenerationConfig leaves open from the model folder's own generation_config.json
-(a repetition penalty or a sampling flag there changes every result), so its content is put aside meanwhile.
-"""
+"""How are chains drawn, and what comes out? Settings and samples; `genrec.decoding.sampling` does the drawing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import torch
-from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
-
-from gream.recommend.processors import LogProbRecorder
+from genrec.decoding.sampling import SampleSettings
 
 
 @dataclass(frozen=True)
@@ -73,97 +60,17 @@ class SamplingConfig:
         if self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens={self.max_new_tokens}: a chain needs at least one token")
 
+    def settings(self, num_samples: int, end_id: int, pad_id: int) -> SampleSettings:
+        """Spell the draw out for the sampler.
 
-@contextmanager
-def own_generation_config(model: Any, pad_id: int) -> Iterator[None]:
-    """Put the model folder's generation settings aside; they return when the block ends."""
-    theirs = model.generation_config
-    model.generation_config = GenerationConfig(pad_token_id=pad_id)
-    try:
-        yield
-    finally:
-        model.generation_config = theirs
+        Args:
+            num_samples: n.
+            end_id: Token that ends a completion.
+            pad_id: Padding token.
 
-
-def generation_config(
-    config: SamplingConfig, num_samples: int, end_ids: Sequence[int], pad_id: int
-) -> GenerationConfig:
-    """Spell every setting that shapes the draw out.
-
-    Args:
-        config: Temperature, nucleus, budget.
-        num_samples: n.
-        end_ids: Tokens that end a completion.
-        pad_id: Padding token.
-
-    Returns:
-        A config in which nothing is left to a model folder.
-
-    Raises:
-        ValueError: Several greedy samples were asked for; they would all be the same.
-    """
-    greedy = config.temperature == 0
-    if greedy and num_samples > 1:
-        raise ValueError(f"{num_samples} greedy samples are all the same; ask for 1 or set temperature > 0")
-    draw = {} if greedy else {"temperature": config.temperature, "top_p": config.top_p, "top_k": 0}
-    return GenerationConfig(
-        do_sample=not greedy,
-        num_beams=1,
-        num_return_sequences=num_samples,
-        max_new_tokens=config.max_new_tokens,
-        eos_token_id=list(end_ids),
-        pad_token_id=pad_id,
-        use_cache=True,
-        **draw,
-    )
-
-
-@torch.inference_mode()
-def draw(
-    model: Any,
-    input_ids: Tensor,
-    attention_mask: Tensor,
-    settings: GenerationConfig,
-    processors: Sequence[LogitsProcessor],
-    seed: int,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw completions for one batch.
-
-    Args:
-        model: Causal language model.
-        input_ids: (B, T) left padded prompts.
-        attention_mask: (B, T) 1 at real tokens.
-        settings: From `generation_config`.
-        processors: Constraints, in order; the recorder is put behind them.
-        seed: Seed of this batch; torch's global generator is left as it was.
-
-    Returns:
-        completions (B * n, S); real (B * n, S) True up to and including the end token; log_probs (B * n,).
-    """
-    recorder = LogProbRecorder()
-    devices = [model.device] if model.device.type == "cuda" else []
-    with own_generation_config(model, int(settings.pad_token_id)), torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        output = model.generate(
-            input_ids=input_ids.to(model.device),
-            attention_mask=attention_mask.to(model.device),
-            generation_config=settings,
-            logits_processor=LogitsProcessorList([*processors, recorder]),
-        )
-    completions = output[:, input_ids.shape[1] :]
-    real = until_end(completions, settings.eos_token_id)
-    return completions, real, recorder.total(completions, real)
-
-
-def until_end(completions: Tensor, end_ids: Sequence[int]) -> Tensor:
-    """Mark the tokens that were drawn.
-
-    Args:
-        completions: (B, S) new tokens.
-        end_ids: Tokens that end a completion.
-
-    Returns:
-        (B, S) True up to and including the first end token.
-    """
-    ended = torch.isin(completions, torch.as_tensor(list(end_ids), device=completions.device)).long()
-    return (ended.cumsum(dim=1) - ended) == 0
+        Raises:
+            ValueError: Several greedy samples were asked for; they would all be the same.
+        """
+        if self.temperature == 0 and num_samples > 1:
+            raise ValueError(f"{num_samples} greedy samples are all the same; ask for 1 or set temperature > 0")
+        return SampleSettings(self.max_new_tokens, (end_id,), pad_id, self.temperature, self.top_p)

@@ -124,7 +124,7 @@ def test_free_sampling_never_draws_a_row_without_a_token(toy, monkeypatch):
     # the output matrix has three rows more than there are tokens; make their logits the largest
     tokens, drawn = len(toy.runner.tokenizer), []
     head, read = toy.runner.model.lm_head, toy.runner._read
-    monkeypatch.setattr(toy.runner, "_read", lambda *a: drawn.append(a[3]) or read(*a))
+    monkeypatch.setattr(toy.runner, "_read", lambda *a: drawn.append(a[3].tokens) or read(*a))
     hook = head.register_forward_hook(
         lambda module, inputs, logits: logits.index_fill(-1, torch.arange(tokens, tokens + 3), 99.0)
     )
