@@ -240,10 +240,17 @@ class ReasonArguments(SupervisedArguments):
 
 @dataclass
 class SrpoArguments(TrainingStageArguments):
-    """Sparse-regularised policy optimisation."""
+    """SRPO: residual-sensitive prefix rewards and the bonus-calibrated advantage."""
 
     start_from: str = field(default="reason", metadata={"help": "Stage whose model is the policy and KL reference."})
     max_prompts: int = field(default=2000, metadata={"help": "Training (history, next item) pairs; -1 = all."})
+    reachable: int = field(
+        default=0,
+        metadata={
+            "help": "Keep only the pairs whose next item direct mode ranks among its first so many: prompts on which "
+            "no sample ever earns a reward teach nothing. 0 keeps all."
+        },
+    )
 
 
 @dataclass

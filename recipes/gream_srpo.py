@@ -24,7 +24,7 @@ def main() -> None:
     with stage_session("srpo", arguments, config, after=("index", arguments.start_from)) as session:
         if session.skip:
             return
-        from gream.rows import estimate_rollouts, rollout_rows
+        from gream.rows import anchor_rows, estimate_rollouts, rollout_rows
         from gream.srpo.trainer import SRPOTrainer
         from gream.training import StageModel
         from gream.validation import REASONING, both_validations
@@ -43,6 +43,7 @@ def main() -> None:
             trie=stage.workspace.token_trie(stage.parts.tokenizer),
             vocabulary=stage.workspace.vocabulary,
             nominal_levels=stage.workspace.codes.nominal_levels,
+            anchor_rows=anchor_rows(stage),
             peft_config=stage.peft_config,
             callbacks=stage.callbacks(both_validations(stage), REASONING),
         )

@@ -20,6 +20,7 @@ from datasets import Dataset
 from trl import GRPOTrainer
 
 from genrec.decoding.constraint import AnswerConstraint
+from genrec.posttrain.anchor import AnchorRows
 from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
 from genrec.posttrain.answer_scoring import add_constrained_head
 from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
@@ -46,6 +47,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             rewards need.
         processing_class: tokenizer.
         answer_constraint: needed when `args.answer_constraint` is "trie".
+        anchor_rows: supervised rows, needed when `args.anchor_weight` is positive.
         options: further arguments of `GRPOTrainer` (callbacks, peft_config, eval_dataset, ...).
 
     Raises:
@@ -61,6 +63,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         processing_class: Any,
         *,
         answer_constraint: AnswerConstraint | None = None,
+        anchor_rows: Any = None,
         **options: Any,
     ) -> None:
         check_dataset(train_dataset, args)
@@ -69,12 +72,18 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             raise ValueError(
                 "answer_constraint='trie' needs a trie over token ids; pass answer_constraint=... or trie=..."
             )
+        if args.anchor_weight > 0 and anchor_rows is None:
+            raise ValueError(f"anchor_weight={args.anchor_weight} needs supervised rows; pass anchor_rows=...")
         self.answer_constraint = answer_constraint if args.answer_constraint == "trie" else None
         super().__init__(model, reward_funcs, args, train_dataset, processing_class=processing_class, **options)
         expose_head_bias(self.model)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
             check_reference(self.model, self.ref_model)
         self._constrain_heads()
+        self._anchor = None
+        if args.anchor_weight > 0:
+            pad = int(self.processing_class.pad_token_id)
+            self._anchor = AnchorRows(anchor_rows, args.anchor_batch_size, pad, args.seed)
         self.add_callback(BoundaryCallback())
         self._rows: list[Row] = []
         self._scored: ScoredRollouts | None = None
@@ -188,7 +197,23 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._log_rollouts(self._drawn or self._scored, self._scored)
         return output
 
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """The parent's pass, then a supervised one whose gradient adds up with it."""
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        return loss if self._anchor is None else loss + self._anchor_pass(model, self._anchor)
+
     # Steps
+
+    def _anchor_pass(self, model: Any, anchor: AnchorRows) -> torch.Tensor:
+        """Backward pass of the weighted cross-entropy on supervised rows; returns its share of the step's loss."""
+        accumulation = self.current_gradient_accumulation_steps
+        number = self.state.global_step * accumulation + (self._step - 1) % accumulation
+        with self.compute_loss_context_manager():
+            raw = model(**anchor.batch(number, self.accelerator.process_index, self.accelerator.device)).loss
+        self._metrics["train"]["anchor_loss"].append(float(raw.detach()))
+        loss = raw * (self.args.anchor_weight / accumulation)
+        self.accelerator.backward(loss, **({"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}))
+        return loss.detach()  # type: ignore[no-any-return]
 
     def _rollouts(self, prompts: list[Any]) -> Rollouts:
         """One batch of rollouts from the parent; forced tokens are taken out of the loss."""

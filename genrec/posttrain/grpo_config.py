@@ -16,6 +16,8 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         dynamic_sampling: replace groups without reward variance by freshly sampled prompts.
         max_resample: most resampling rounds per generation.
         answer_constraint: None for free sampling, "trie" for answers that exist in the catalogue.
+        anchor_weight: weight of a supervised loss beside the policy's; 0 leaves it out.
+        anchor_batch_size: supervised rows per process and pass.
     """
 
     dynamic_sampling: bool = field(
@@ -37,6 +39,14 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
             "tokens."
         },
     )
+    anchor_weight: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of the cross-entropy on supervised rows (direct recommendation) beside the policy "
+            "loss, so that RL on reasoning does not unlearn direct mode; 0 = none."
+        },
+    )
+    anchor_batch_size: int = field(default=32, metadata={"help": "Supervised rows per process and pass."})
 
     def __post_init__(self) -> None:
         """Check the values that only make sense together; every message shows the numbers and a remedy."""
@@ -44,6 +54,11 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         self.check_resampling()
         self._check_constraint()
         self._check_generation_boundary()
+        if self.anchor_weight < 0 or self.anchor_batch_size < 1:
+            raise ValueError(
+                f"anchor_weight must be 0 or more and anchor_batch_size at least 1, got {self.anchor_weight} and "
+                f"{self.anchor_batch_size}"
+            )
 
     @property
     def steps_per_rollout(self) -> int:
