@@ -17,9 +17,8 @@ from genrec.data.split import SplitKind
 from genrec.fetch import cache_folder
 from genrec.llm.backbones import TinyConfig, load_backbone
 from genrec.run.estimate import estimate
-from genrec.sid.codes import ItemCodes
 from genrec.sid.flexcode.usage import item_usage
-from genrec.sid.vocabulary import SidVocabulary, extend_tokenizer, resize_and_init
+from genrec.sid.vocabulary import Init, SidVocabulary, extend_tokenizer, resize_and_init
 from gream.baselines import fit_sasrec
 from gream.encoder_cost import IndexEstimate, encoder_cost
 from gream.indexing import IndexConfig, ItemIndex, build_index
@@ -61,7 +60,7 @@ def build(
     index = learn_index(dataset, arguments, folder, is_main)
     if index is None:
         return {}
-    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base", corpus)
+    parameters = save_base_model(dataset, index, arguments, folder / "base", corpus)
     return {"counts": dataset.counts, "health": index.health, "parameters": parameters}
 
 
@@ -113,13 +112,13 @@ def index_config(arguments: IndexArguments) -> IndexConfig:
 
 
 def save_base_model(
-    dataset: Dataset, codes: ItemCodes, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()
+    dataset: Dataset, index: ItemIndex, arguments: IndexArguments, folder: Path, corpus: Sequence[str] = ()
 ) -> int:
     """Load the backbone, teach its tokenizer the SIDs, start the new rows, save.
 
     Args:
         dataset: for the catalogue's texts.
-        codes: the item index.
+        index: the item index.
         arguments: settings of the index stage.
         folder: recommender folder to write.
         corpus: more texts for the compact tokenizer.
@@ -127,13 +126,14 @@ def save_base_model(
     Returns:
         Number of parameters.
     """
-    a, texts = arguments, dataset.catalogue.texts()
+    a, texts, codes = arguments, dataset.catalogue.texts(), index.item_codes
     tiny = TinyConfig(a.hidden_size, a.num_layers, a.num_heads, a.num_kv_heads, a.intermediate_size, a.vocab_size)
     spelling = [*texts, *prompt_corpus(), *corpus]
     model, tokenizer = load_backbone(a.backbone, texts=spelling, tiny=tiny, seed=a.seed)
     vocabulary = SidVocabulary.for_codes(codes)
     extend_tokenizer(tokenizer, vocabulary)
-    resize_and_init(model, tokenizer, vocabulary, codes, texts, init=a.init, seed=a.seed)  # type: ignore[arg-type]
+    init: Init = a.init  # type: ignore[assignment]  # checked there, with the choices
+    resize_and_init(model, tokenizer, vocabulary, codes, texts, init, a.seed, vectors=index.embeddings)
     prompts = PromptConfig(a.max_history, tuple(int(digit) for digit in a.think_stages), a.style)  # type: ignore[arg-type]
     extra = {"stage": "index", "dataset": dataset.name, "backbone": a.backbone, "seed": a.seed}
     save_recommender(folder, model, tokenizer, codes, dataset.catalogue, prompts, extra)

@@ -98,7 +98,7 @@ class Judge:
                 ks=self.ks,
             )
 
-        return baseline_rows(self.targets, self.popularity, self.workspace.root / "index" / "sasrec", describe)
+        return baseline_rows(self.targets, self.popularity, self.workspace.sasrec, describe)
 
     def _judge(self, stage: str) -> list[Row]:
         """Rows of one checkpoint: direct, and reasoning where it was trained for it."""

@@ -10,6 +10,8 @@ import numpy as np
 from genrec.run.estimate import Estimate, estimate, memory_gib
 from gream.alignment import AlignmentConfig, build_alignment_rows
 from gream.alignment.counts import packing_counts, row_counts
+from gream.alignment.swaps import build_swap_table
+from gream.baselines import load_sasrec
 from gream.curriculum import CurriculumSampler, build_reasoning_rows, join_rows
 from gream.prompts import TASKS
 from gream.prompts.wordings import SEQUENTIAL
@@ -27,8 +29,9 @@ def alignment_rows(stage: StageModel) -> Any:
     a, w, seed = stage.arguments, stage.workspace, stage.config.seed
     assert isinstance(a, SupervisedArguments)
     weights = {task: float(a.text_repeats) for task in TASKS} | {SEQUENTIAL: float(a.history_repeats)}
-    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, seed=seed)
-    rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config)
+    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, swap_share=a.swap_share, seed=seed)
+    swaps = build_swap_table(load_sasrec(w.sasrec).score_histories, w.split.train) if a.swap_share else None
+    rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config, swaps=swaps)
     rows = _sample(rows, a.align_rows, seed)
     stage.session.facts["rows"] = counts = row_counts(rows)
     stage.session.facts["packing"] = packing = packing_counts(

@@ -93,7 +93,10 @@ class IndexArguments(StageArguments):
     vocab_size: int = field(default=3000, metadata={"help": "tiny only: words of the compact BPE tokenizer."})
     init: str = field(
         default="semantic",
-        metadata={"help": "New embedding rows: semantic (words of the cluster), mean, random."},
+        metadata={
+            "help": "New embedding rows: semantic (words of the cluster; for pretrained models), codebook (projected "
+            "codewords; for models from scratch), mean, random."
+        },
     )
     max_history: int = field(default=20, metadata={"help": "Latest items of a history that a prompt shows."})
     think_stages: str = field(default="12345", metadata={"help": "Stages a chain holds, e.g. 123 or 12345."})
@@ -210,6 +213,13 @@ class SupervisedArguments(TrainingStageArguments):
     )
     history_repeats: float = field(
         default=1.0, metadata={"help": "Copies of the histories (with other wordings) per epoch."}
+    )
+    swap_share: float = field(
+        default=0.0,
+        metadata={
+            "help": "Share of a history's items replaced, in every copy anew, by draws from what the index stage's "
+            "CE-SASRec expects there; teaches the long tail. Use it with history_repeats."
+        },
     )
     dropout: float = field(
         default=0.0, metadata={"help": "Share dropped from embeddings and block outputs; for models from scratch."}

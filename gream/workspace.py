@@ -55,6 +55,11 @@ class Workspace:
         return self.root / "index" / "base"
 
     @property
+    def sasrec(self) -> Path:
+        """Folder of the CE-SASRec baseline."""
+        return self.root / "index" / "sasrec"
+
+    @property
     def chains_path(self) -> Path:
         """File of the five-stage chains."""
         return self.root / "cot" / "train.jsonl"

@@ -12,6 +12,7 @@ from genrec.data.chains import Chain
 from gream.alignment.config import AlignmentConfig
 from gream.alignment.corpus import Corpus, chains_by_user
 from gream.alignment.sequences import sequence_rows
+from gream.alignment.swaps import SwapTable
 from gream.alignment.tasks import TEXT_TASKS
 from gream.prompts import Formatter
 from gream.prompts.tokens import Encoded
@@ -35,6 +36,7 @@ def build_alignment_rows(
     seed: int | None = None,
     *,
     config: AlignmentConfig | None = None,
+    swaps: SwapTable | None = None,
 ) -> RowTable:
     """Build the token rows of all alignment tasks; loss falls on completions only.
 
@@ -47,18 +49,21 @@ def build_alignment_rows(
         packed: one row per history or one per prefix; None keeps the configuration's.
         seed: seed of the choices; None keeps the configuration's.
         config: weights, limits and lengths.
+        swaps: candidates of a teacher trained on `split.train`, needed where `config.swap_share` is positive.
 
     Returns:
         Table with `input_ids` (tokens), `completion_mask` (1 means the token is a target) and `task`.
 
     Raises:
-        ValueError: when no row comes out, or a chain leaves the training data.
+        ValueError: when no row comes out, a chain leaves the training data, or the teacher is missing.
     """
     given = {"tasks": None if tasks is None else tuple(tasks), "packed": packed, "seed": seed}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     config = replace(config or AlignmentConfig(), **changes)
+    if config.swap_share > 0 and swaps is None:
+        raise ValueError(f"swap_share is {config.swap_share}, which needs a teacher; pass swaps=build_swap_table(...)")
     by_user = chains_by_user(chains, dataset, split.train)
-    corpus = Corpus(split.train, formatter, by_user, config)
+    corpus = Corpus(split.train, formatter, by_user, config, swaps)
     return table_of((task, row) for task in config.tasks for row in task_rows(corpus, task))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from genrec.data.chains import Chain
 from gream.alignment.config import AlignmentConfig
+from gream.alignment.swaps import SwapTable
 from gream.prompts import TASKS, Formatter
 from gream.prompts.wordings import WORDINGS
 
@@ -23,12 +24,14 @@ class Corpus:
         formatter: the formatter, which holds catalogue and index.
         chains: dense user -> chains over that user's training items.
         config: the choices.
+        swaps: a teacher's candidates, needed where `config.swap_share` is positive.
     """
 
     histories: Sequence[np.ndarray]
     formatter: Formatter
     chains: Mapping[int, list[Chain]]
     config: AlignmentConfig
+    swaps: SwapTable | None = None
     _attributes: dict[int, dict[str, list[str]]] = field(default_factory=dict)
 
     def generator(self, task: str) -> np.random.Generator:
@@ -50,6 +53,13 @@ class Corpus:
         passes, rest = divmod(wanted, len(sources))
         extra = np.sort(rng.permutation(len(sources))[:rest])
         return [*list(sources) * passes, *(sources[int(i)] for i in extra)]
+
+    def history(self, user: int, rng: np.random.Generator) -> list[int]:
+        """Return a user's training items, a share of them replaced by the teacher's where that is asked for."""
+        items = np.asarray(self.histories[user], dtype=np.int64)
+        if self.swaps is not None and self.config.swap_share > 0:
+            items = self.swaps.swap(user, items, self.config.swap_share, rng)
+        return items.tolist()
 
     def pick_wording(self, task: str, rng: np.random.Generator) -> int:
         """Draw a wording: 0 with probability `1 - wording_variety`, else one of the others."""

@@ -68,7 +68,7 @@ def sequence_rows(corpus: Corpus) -> Iterator[Encoded]:
     rows, rng = SequenceRows(corpus.formatter), corpus.generator(SEQUENTIAL)
     users = [user for user, history in enumerate(corpus.histories) if len(history) >= 2]
     for user in corpus.select(SEQUENTIAL, users, rng):
-        history = [int(item) for item in corpus.histories[user]]
+        history = corpus.history(user, rng)
         wording = corpus.pick_wording(SEQUENTIAL, rng)
         for chunk in chunks_of(len(history), max_history, config.packed, config.overlap_for(max_history)):
             yield rows.encode(history, chunk, wording)

@@ -44,6 +44,26 @@ def test_semantic_rows_are_the_mean_words_of_their_items(tokenizer: Any, make_mo
     torch.testing.assert_close(weight[int(ids[1][1])], second)
 
 
+def test_codebook_rows_are_projected_codewords_level_by_level(tokenizer: Any, make_model: Build) -> None:
+    # items at 2, 0, -2: level 0 has the means 1 and -2, which leaves 1, -1, 0: level 1 has the means 0.5 and -1
+    vectors = np.array([[2.0], [0.0], [-2.0]])
+    model, old = prepared(tokenizer, make_model, init="codebook", noise=0.0, vectors=vectors)
+    rows = model.get_input_embeddings().weight.detach() - old.mean(dim=0)
+    for level, ratio in zip(VOCABULARY.bind(tokenizer).token_ids, (-0.5, -0.5), strict=True):
+        torch.testing.assert_close(rows[int(level[0])], ratio * rows[int(level[1])], atol=1e-5, rtol=1e-4)
+        spread = rows[torch.from_numpy(level[:2].astype(np.int64))].std()
+        torch.testing.assert_close(spread, old.std(), atol=1e-4, rtol=1e-3)
+    unused = int(VOCABULARY.bind(tokenizer).token_ids[0][2])
+    torch.testing.assert_close(rows[unused], torch.zeros_like(rows[unused]))
+
+
+def test_codebook_rows_need_a_vector_per_item(tokenizer: Any, make_model: Build) -> None:
+    extend_tokenizer(tokenizer, VOCABULARY)
+    for vectors in (None, np.zeros((2, 4))):
+        with pytest.raises(ValueError, match="vector for each of the 3 items"):
+            resize_and_init(make_model(300), tokenizer, VOCABULARY, ITEMS, TEXTS, "codebook", vectors=vectors)
+
+
 def test_a_code_without_items_starts_at_the_mean_of_all_old_rows(tokenizer: Any, make_model: Build) -> None:
     model, old = prepared(tokenizer, make_model, noise=0.0)
     unused = int(VOCABULARY.bind(tokenizer).token_ids[0][2])
