@@ -29,7 +29,9 @@ def alignment_rows(stage: StageModel) -> Any:
     a, w, seed = stage.arguments, stage.workspace, stage.config.seed
     assert isinstance(a, SupervisedArguments)
     weights = {task: float(a.text_repeats) for task in TASKS} | {SEQUENTIAL: float(a.history_repeats)}
-    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, swap_share=a.swap_share, seed=seed)
+    config = AlignmentConfig(
+        packed=a.packed, overlap=a.overlap, weights=weights, swap_share=a.swap_share, drop_share=a.drop_share, seed=seed
+    )
     swaps = build_swap_table(load_sasrec(w.sasrec).score_histories, w.split.train) if a.swap_share else None
     rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config, swaps=swaps)
     rows = _sample(rows, a.align_rows, seed)

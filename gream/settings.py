@@ -221,6 +221,10 @@ class SupervisedArguments(TrainingStageArguments):
             "CE-SASRec expects there; teaches the long tail. Use it with history_repeats."
         },
     )
+    drop_share: float = field(
+        default=0.0,
+        metadata={"help": "Share of a history's items left out, in every copy anew. Use it with history_repeats."},
+    )
     dropout: float = field(
         default=0.0, metadata={"help": "Share dropped from embeddings and block outputs; for models from scratch."}
     )

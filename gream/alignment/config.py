@@ -23,6 +23,7 @@ class AlignmentConfig:
         wording_variety: share of rows that use another wording than the fixed one of evaluation, in [0, 1].
         swap_share: share of the items of sequential rows that a teacher's guess replaces, see
             `gream.alignment.swaps`.
+        drop_share: share of the items of sequential rows that each copy of a history leaves out.
         max_text_words: most words of an item text in a prompt or completion.
         max_title_words: most words of a title in a completion.
         seed: seed of every random choice here.
@@ -38,6 +39,7 @@ class AlignmentConfig:
     limits: Mapping[str, int] = field(default_factory=dict)
     wording_variety: float = 0.5
     swap_share: float = 0.0
+    drop_share: float = 0.0
     max_text_words: int = 48
     max_title_words: int = 24
     seed: int = 0
@@ -57,8 +59,9 @@ class AlignmentConfig:
                 raise ValueError(f"{where} holds negative values {negative}; use 0 to leave a task out")
         if not 0.0 <= self.wording_variety <= 1.0:
             raise ValueError(f"wording_variety is {self.wording_variety} but must lie in [0, 1]")
-        if not 0.0 <= self.swap_share <= 1.0:
-            raise ValueError(f"swap_share is {self.swap_share} but must lie in [0, 1]")
+        for name, share in (("swap_share", self.swap_share), ("drop_share", self.drop_share)):
+            if not 0.0 <= share < 1.0:
+                raise ValueError(f"{name} is {share} but must lie in [0, 1)")
         if self.max_text_words < 1 or self.max_title_words < 1:
             raise ValueError("max_text_words and max_title_words must be at least 1")
 

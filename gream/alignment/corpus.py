@@ -55,11 +55,13 @@ class Corpus:
         return [*list(sources) * passes, *(sources[int(i)] for i in extra)]
 
     def history(self, user: int, rng: np.random.Generator) -> list[int]:
-        """Return a user's training items, a share of them replaced by the teacher's where that is asked for."""
+        """Return a copy of a user's training items, with swapped and left out ones where that is asked for."""
         items = np.asarray(self.histories[user], dtype=np.int64)
         if self.swaps is not None and self.config.swap_share > 0:
             items = self.swaps.swap(user, items, self.config.swap_share, rng)
-        return items.tolist()
+        if self.config.drop_share > 0:
+            items = thinned(items, self.config.drop_share, rng)
+        return [int(item) for item in items]
 
     def pick_wording(self, task: str, rng: np.random.Generator) -> int:
         """Draw a wording: 0 with probability `1 - wording_variety`, else one of the others."""
@@ -73,6 +75,25 @@ class Corpus:
         if item not in self._attributes:
             self._attributes[item] = self.formatter.catalogue.attributes(item)
         return self._attributes[item]
+
+
+def thinned(items: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Leave out a share of a history at random, so that no row is seen twice; two items always stay.
+
+    Args:
+        items: (T,) items, oldest first.
+        share: probability that an item is left out.
+        rng: generator of the choice.
+
+    Returns:
+        At least min(T, 2) items in their order.
+
+    Source: ours; item dropout as in sequence augmentation (CL4SRec's crop and mask, Xie et al. 2022).
+    """
+    kept = rng.random(len(items)) >= share
+    if kept.sum() >= 2:
+        return items[kept]
+    return items[np.sort(rng.permutation(len(items))[:2])]
 
 
 def chains_by_user(

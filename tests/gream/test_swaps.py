@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gream.alignment.corpus import thinned
 from gream.alignment.swaps import SwapTable, best_candidates, build_swap_table
 
 HISTORIES = [np.array([0, 1, 2]), np.array([3]), np.array([4, 0])]
@@ -71,6 +72,15 @@ def test_each_copy_of_a_history_is_swapped_anew_and_first_items_stay(toy):
     assert original & set(texts)  # a share of 1/8 keeps all three
     firsts = {toy.runner.sid_text(0), toy.runner.sid_text(4)}
     assert all(any(text.split("assistant\n")[1].startswith(first) for first in firsts) for text in texts)
+
+
+def test_a_thinned_history_keeps_order_and_share_and_at_least_two_items():
+    rng, items = np.random.default_rng(0), np.arange(10, 30)
+    drawn = [thinned(items, 0.3, rng) for _ in range(500)]
+    assert all((np.diff(history) > 0).all() for history in drawn)
+    assert float(np.mean([len(history) for history in drawn])) == pytest.approx(14, abs=0.3)
+    assert {len(thinned(items[:3], 0.5, rng)) for _ in range(200)} == {2, 3}
+    assert thinned(items[:1], 0.9, rng).tolist() == [10]
 
 
 def test_swaps_without_a_teacher_are_refused(toy):
