@@ -27,6 +27,7 @@ from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_
 from genrec.posttrain.grpo_config import RecGRPOConfig
 from genrec.posttrain.lora import expose_head_bias
 from genrec.posttrain.resampling import Batch, Row, fill_with_live_groups, fresh_prompt_indices
+from genrec.posttrain.rollout_budget import LOGGED, RolloutBudget
 from genrec.posttrain.rollouts import Rollouts, ScoredRollouts
 from genrec.posttrain.sampler import ResumableRepeatSampler
 
@@ -85,6 +86,8 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             pad = int(self.processing_class.pad_token_id)
             self._anchor = AnchorRows(anchor_rows, args.anchor_batch_size, pad, args.seed)
         self.add_callback(BoundaryCallback())
+        self.budget = RolloutBudget(args.max_rollout_tokens)
+        self.add_callback(self.budget)
         self._rows: list[Row] = []
         self._scored: ScoredRollouts | None = None
         self._drawn: ScoredRollouts | None = None
@@ -162,6 +165,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._numbers = {"tokens_per_second": self._throughput(tokens, time.perf_counter() - started)}
         if self.model.training and self.args.dynamic_sampling:
             self._resample(batch)
+        self._numbers[LOGGED] = float(self.budget.spent)
         return batch.rollouts.as_tuple()
 
     def _calculate_rewards(
@@ -216,8 +220,10 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         return loss.detach()  # type: ignore[no-any-return]
 
     def _rollouts(self, prompts: list[Any]) -> Rollouts:
-        """One batch of rollouts from the parent; forced tokens are taken out of the loss."""
+        """One batch of rollouts from the parent, counted; forced tokens are taken out of the loss."""
         rollouts = Rollouts(*super()._generate(prompts))
+        if self.model.training:
+            self.budget.add(self._count_everywhere(sum(len(ids) for ids in rollouts.completion_ids)))
         if self.answer_constraint is not None:
             rollouts.loss_mask = choice_mask(rollouts.completion_ids, self.answer_constraint)
         return rollouts

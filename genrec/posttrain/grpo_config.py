@@ -18,6 +18,7 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         answer_constraint: None for free sampling, "trie" for answers that exist in the catalogue.
         anchor_weight: weight of a supervised loss beside the policy's; 0 leaves it out.
         anchor_batch_size: supervised rows per process and pass.
+        max_rollout_tokens: generated tokens after which training stops, thrown away rounds included; 0 = no limit.
     """
 
     dynamic_sampling: bool = field(
@@ -47,6 +48,13 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         },
     )
     anchor_batch_size: int = field(default=32, metadata={"help": "Supervised rows per process and pass."})
+    max_rollout_tokens: int = field(
+        default=0,
+        metadata={
+            "help": "Stop after so many generated tokens, those of thrown away rounds included: the budget at which "
+            "methods that sample differently are compared. 0 = no limit, max_steps decides."
+        },
+    )
 
     def __post_init__(self) -> None:
         """Check the values that only make sense together; every message shows the numbers and a remedy."""
@@ -108,6 +116,8 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
 
     def _check_constraint(self) -> None:
         """The trie needs our sampler, and a sampling distribution that the trainer can score."""
+        if self.answer_constraint == "none":  # how a command line writes it
+            self.answer_constraint = None
         if self.answer_constraint not in (None, "trie"):
             raise ValueError(f"answer_constraint must be None or 'trie', got {self.answer_constraint!r}")
         if self.answer_constraint is None:
