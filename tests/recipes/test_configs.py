@@ -32,6 +32,8 @@ def test_the_settings_of_the_readme_are_shipped():
     assert set(SETTINGS) == {
         "tiny_ml100k",
         "tiny_beauty",
+        "tiny_games",
+        "tiny_ml1m",
         "smollm2_beauty",
         "smollm2_toy",
         "qwen3_4b_beauty",
