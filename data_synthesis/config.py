@@ -1,10 +1,61 @@
-"""What can a user set about chain synthesis? One dataclass, its help texts and its rules."""
+"""What can a user set about chains and about the engine? Dataclasses with their help texts and rules."""
 
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from data_synthesis.wording.parts import STYLES, Style
 from genrec.data.split import SplitKind
+
+EngineKind = Literal["offline", "openai", "vllm", "transformers"]
+Structured = Literal["auto", "schema", "none"]
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Who writes the texts.
+
+    Raises:
+        ValueError: A value breaks its rule.
+    """
+
+    engine: EngineKind = field(
+        default="offline",
+        metadata={
+            "help": "offline: rules, no model (command cot only); openai: any OpenAI-compatible server; "
+            "vllm, transformers: a model in this process",
+            "choices": get_args(EngineKind),
+        },
+    )
+    model: str = field(default="", metadata={"help": "name of the model on the server, hub id or folder"})
+    base_url: str = field(
+        default="", metadata={"help": "address of the server, such as http://localhost:8000/v1; empty = OpenAI's"}
+    )
+    api_key_env: str = field(
+        default="OPENAI_API_KEY",
+        metadata={"help": "environment variable that holds the key; a key itself is never taken from here"},
+    )
+    temperature: float = field(default=0.7, metadata={"help": "sampling temperature"})
+    max_output_tokens: int = field(default=600, metadata={"help": "most tokens of an answer"})
+    structured: Structured = field(
+        default="auto",
+        metadata={
+            "help": "JSON schemas at the server: schema = always, none = never, auto = until it refuses them",
+            "choices": get_args(Structured),
+        },
+    )
+    batch: int = field(default=16, metadata={"help": "prompts per batch (transformers and vllm)"})
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("engine", get_args(EngineKind)), ("structured", get_args(Structured))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}")
+        if self.engine != "offline" and not self.model:
+            raise ValueError(f"engine {self.engine!r} needs a model: set --model")
+        if self.temperature < 0 or self.max_output_tokens < 1 or self.batch < 1:
+            raise ValueError("temperature must be at least 0, max_output_tokens and batch at least 1")
+        if urlsplit(self.base_url).username is not None:
+            raise ValueError("base_url holds a user name or password; put the credential into the variable api_key_env")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,26 @@
+"""Which engine does a configuration mean?"""
+
+from data_synthesis.config import EngineConfig
+from data_synthesis.engines import Engine
+
+
+def build_engine(config: EngineConfig, timeout: float) -> Engine:
+    """Makes an engine that reads prompts; heavy libraries are imported at its first prompt.
+
+    Args:
+        config: Which one.
+        timeout: Seconds until a request to a server is given up.
+
+    Raises:
+        ValueError: The engine cannot write texts, or lacks its key.
+    """
+    if config.engine == "openai":
+        from data_synthesis.engines.openai_server import ServerEngine
+
+        return ServerEngine(config, timeout)
+    if config.engine == "offline":
+        raise ValueError("the offline teacher writes chains only (command cot); set --engine and --model")
+    from data_synthesis.engines.batched import BatchedEngine
+    from data_synthesis.engines.local import load_transformers, load_vllm
+
+    return BatchedEngine(config, load_vllm if config.engine == "vllm" else load_transformers)
