@@ -148,7 +148,7 @@ class Run(Generic[Record]):
     async def _attempt(self, prompt: Prompt) -> bool:
         """Asks once and journals the answer; False when there was none."""
         rows = self.rows[prompt.key]
-        question = with_repair(replace(prompt, attempt=len(rows)), rows)
+        question = with_repair(replace(prompt, attempt=len(rows)), rows) if rows else prompt  # words are built once
         reason: str | None
         try:
             answer = await self._asker.ask(question)
