@@ -18,10 +18,11 @@ from genrec.fetch import cache_folder
 from genrec.llm.backbones import TinyConfig, load_backbone
 from genrec.run.estimate import estimate
 from genrec.sid.codes import ItemCodes
+from genrec.sid.flexcode.usage import item_usage
 from genrec.sid.vocabulary import SidVocabulary, extend_tokenizer, resize_and_init
 from gream.baselines import fit_sasrec
 from gream.encoder_cost import IndexEstimate, encoder_cost
-from gream.indexing import IndexConfig, build_index
+from gream.indexing import IndexConfig, ItemIndex, build_index
 from gream.prompts import PromptConfig
 from gream.prompts.wordings import prompt_corpus
 from gream.recommend import save_recommender
@@ -57,15 +58,35 @@ def build(
     Returns:
         Facts for stage.json: counts, index health, model size; {} where `is_main` is False.
     """
+    index = learn_index(dataset, arguments, folder, is_main)
+    if index is None:
+        return {}
+    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base", corpus)
+    return {"counts": dataset.counts, "health": index.health, "parameters": parameters}
+
+
+def learn_index(dataset: Dataset, arguments: IndexArguments, folder: Path, is_main: bool = True) -> ItemIndex | None:
+    """Train CE-SASRec and learn the codes: data/, split.json, sasrec/ and the index files.
+
+    Args:
+        dataset: the dataset.
+        arguments: settings of the index stage.
+        folder: the stage's folder.
+        is_main: False on a process that only helps to train the baseline; it writes nothing.
+
+    Returns:
+        The index; None where `is_main` is False.
+    """
     split = dataset.split(cast(SplitKind, arguments.split))
     if is_main:
         dataset.save(folder / "data")
         write_json(folder / SPLIT_FILE, {"kind": arguments.split})
     sasrec = fit_sasrec(split, dataset.num_items, arguments, folder / "sasrec")
     if not is_main:
-        return {}
+        return None
     vectors = sasrec.item_vectors() if arguments.collaborative else None
-    index = build_index(
+    wants_usage = arguments.method == "flexcode"
+    return build_index(
         dataset,
         arguments.encoder,
         index_config(arguments),
@@ -73,9 +94,8 @@ def build(
         folder=folder,
         train_items=split.train_items(),
         cache_dir=cache_folder() / "embeddings",
+        usage=item_usage(split.train, dataset.num_items, dataset.timestamps) if wants_usage else None,
     )
-    parameters = save_base_model(dataset, index.item_codes, arguments, folder / "base", corpus)
-    return {"counts": dataset.counts, "health": index.health, "parameters": parameters}
 
 
 def index_config(arguments: IndexArguments) -> IndexConfig:
@@ -87,6 +107,7 @@ def index_config(arguments: IndexArguments) -> IndexConfig:
         balanced=arguments.balanced,
         collisions=arguments.collisions,  # type: ignore[arg-type]  # checked there, with the choices
         collaborative_weight=arguments.collaborative_weight,
+        options=dict(arguments.code_options or {}),  # type: ignore[arg-type]  # a mapping since __post_init__
         seed=arguments.seed,
     )
 

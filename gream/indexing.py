@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from genrec.data.files import read_json, write_json, write_whole
 from genrec.llm.encoders import TextEncoder, load_encoder
 from genrec.sid.codes import ItemCodes
+from genrec.sid.flexcode.usage import ItemUsage
 from genrec.sid.fusion import fuse
 from genrec.sid.health import index_health
 from genrec.sid.learners import SidConfig, learn_codes
@@ -103,6 +104,7 @@ def build_index(
     folder: str | Path | None = None,
     train_items: Iterable[int] | None = None,
     cache_dir: str | Path | None = None,
+    usage: ItemUsage | None = None,
 ) -> ItemIndex:
     """Encode the catalogue, learn unique codes, and write the index folder.
 
@@ -116,6 +118,7 @@ def build_index(
         train_items: items with training interactions; the others take their collaborative part from their
             nearest texts. `None` means all items have trained vectors.
         cache_dir: folder of the embedding cache.
+        usage: what training tells about each item; the method "flexcode" needs it.
 
     Returns:
         The index.
@@ -130,7 +133,7 @@ def build_index(
     if collaborative is not None:
         vectors = fuse(vectors, collaborative, config.collaborative_weight, train_items)
         extra["collaborative_weight"] = config.collaborative_weight
-    learned = learn_codes(config.method, vectors, config.learner())
+    learned = learn_codes(config.method, vectors, config.learner(), _signals(extra["text_dim"], usage))
     item_codes = learned.item_codes.with_config(extra)
     health = {**learned.health, "hash": item_codes.hash, "config": item_codes.config}
     index = ItemIndex(item_codes, health, vectors, learned.quantiser)
@@ -138,6 +141,15 @@ def build_index(
     if folder is not None:
         index.save(folder)
     return index
+
+
+def _signals(text_width: int, usage: ItemUsage | None) -> Any:
+    """Usage with the width of the text part, None without usage."""
+    if usage is None:
+        return None
+    from genrec.sid.flexcode.learner import ItemSignals
+
+    return ItemSignals(text_width, usage)
 
 
 def add_items(index: ItemIndex, texts: Iterable[str], encoder: str | TextEncoder) -> ItemIndex:

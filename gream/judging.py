@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 
 from genrec.backbones.rank import IdRanking
 from genrec.data.files import read_json, write_json
+from genrec.metrics.figures import ranking_figures
 from genrec.metrics.report.collect import collect_run
 from genrec.metrics.report.write import write_report
 from genrec.run import Session, finished_stages
@@ -23,7 +23,6 @@ from genrec.run.estimate import Estimate, estimate
 from genrec.run.provenance import provenance
 from gream.baselines import baseline_rows
 from gream.evaluate import build_examples, evaluate_direct, evaluate_reasoning
-from gream.evaluate.direct import ranking_figures
 from gream.model_card import write_model_card
 from gream.recommend import GreamRecommender
 from gream.settings import EvalArguments
@@ -43,7 +42,7 @@ class Judge:
     """
 
     def __init__(self, session: Session, arguments: EvalArguments) -> None:
-        self.session, self.arguments, self.began = session, arguments, time.time()
+        self.session, self.arguments = session, arguments
         self.workspace = Workspace(Path(arguments.run_dir))
         self.split = self.workspace.split
         self.targets = self.split.test.sample(
@@ -174,16 +173,11 @@ class Judge:
             "provenance": {
                 **origin,
                 "seeds": sorted({state["settings"]["seed"] for state in states.values()} | {self.arguments.seed}),
-                "seconds": round(sum(state["seconds"] for state in states.values()) + self._seconds(), 1),
+                "seconds": round(sum(state["seconds"] for state in states.values()) + self.session.seconds(), 1),
                 "peak_memory_gib": max([*peaks, origin["peak_memory_gib"]]),
                 "settings": {stage: state["settings"] for stage, state in states.items()},
             },
         }
-
-    def _seconds(self) -> float:
-        """Seconds of this evaluation, with those of attempts that were killed."""
-        before = float(read_json(self.session.folder / "stage.json")["seconds"])
-        return before + time.time() - self.began
 
     def _ran(self, stage: str) -> bool:
         return (self.workspace.root / stage / "stage.json").is_file()

@@ -61,7 +61,13 @@ class IndexArguments(StageArguments):
         default="minilm",
         metadata={"help": "Text encoder: minilm, hash, a sentence-transformers folder, or hf:<causal LM>."},
     )
-    method: str = field(default="rq_kmeans", metadata={"help": "Learner of codes: rq_kmeans or random."})
+    method: str = field(
+        default="rq_kmeans", metadata={"help": "Learner of codes: rq_kmeans, rq_vae, flexcode, random."}
+    )
+    code_options: dict[str, Any] | str | None = field(
+        default=None,
+        metadata={"help": "Own settings of rq_vae or flexcode, a mapping in YAML or JSON, e.g. '{\"epochs\": 50}'."},
+    )
     num_levels: int = field(default=4, metadata={"help": "Codes per item (H)."})
     codebook_size: int = field(default=256, metadata={"help": "Clusters per level (N_l)."})
     balanced: bool = field(default=False, metadata={"help": "Clusters of equal size, n/N +- 1."})
@@ -111,6 +117,24 @@ class IndexArguments(StageArguments):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}.")
         self.columns = read_columns(self.columns)
+        self.code_options = read_options(self.code_options)
+
+
+def read_options(options: Any) -> dict[str, Any] | None:
+    """A learner's own settings from a mapping or JSON text; None or an empty text = defaults.
+
+    Raises:
+        ValueError: it is no mapping; which names exist, the learner checks.
+    """
+    if options is None or options == "":
+        return None
+    try:
+        found = json.loads(options) if isinstance(options, str) else options
+    except json.JSONDecodeError as error:
+        found, options = None, f"{options} ({error})"
+    if not isinstance(found, Mapping):
+        raise ValueError(f"""code_options is {options!r}; write a mapping as JSON, e.g. '{{"epochs": 50}}'.""")
+    return dict(found)
 
 
 def read_columns(columns: Any) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """How does a language model recommend in its own vocabulary? The home of SAGE.
 
-It will hold native-vocabulary items, the adaptive gradient, sequence-level diversity and sequence-level
-reinforcement learning. None of it is built yet: this package is empty.
+`items`: native-vocabulary names and their trie. `gradient`: history-length weights in supervised training. `cold`:
+scenes of new users and items, with their figures. Not built yet: sequence-level diversity, reinforcement learning,
+recipes.
 """

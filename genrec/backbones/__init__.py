@@ -1,1 +1,1 @@
-"""Which models score items by id alone? Popularity and SASRec behind one protocol, and their evaluation."""
+"""Which models score items by id alone? SASRec, GRU4Rec, BERT4Rec, item-kNN and Popularity behind one protocol."""

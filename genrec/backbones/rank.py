@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from genrec.backbones.protocol import IdModel, IntArray
+from genrec.backbones.protocol import IdModel, IntArray, UserModel
 from genrec.data.split import Targets
 from genrec.metrics.ranking import DEFAULT_KS, ranking_table, ranks_from_scores
 
@@ -66,7 +66,7 @@ def rank_id_model(
         rows = order[start : start + batch_size]
         histories = [targets.histories[row] for row in rows]
         with torch.inference_mode():
-            scores = model.score_histories(histories).float().cpu()
+            scores = score_rows(model, targets, rows).float().cpu()
         table, goals = scores.numpy(), targets.targets[rows]
         ranks[rows] = ranks_from_scores(table, goals)
         unseen[rows] = ranks_from_scores(table, goals, exclude=histories)
@@ -95,9 +95,17 @@ def evaluate_id_model(
         rows = order[start : start + batch_size]
         histories = [targets.histories[row] for row in rows]
         with torch.inference_mode():
-            scores = model.score_histories(histories).float().cpu().numpy()
+            scores = score_rows(model, targets, rows).float().cpu().numpy()
         ranks[rows] = ranks_from_scores(scores, targets.targets[rows], exclude=histories if exclude_history else None)
     return ranks
+
+
+def score_rows(model: IdModel, targets: Targets, rows: IntArray) -> Tensor:
+    """Scores (len(rows), num_items) of some questions; a model that knows users is told who asks."""
+    histories = [targets.histories[row] for row in rows]
+    if isinstance(model, UserModel):
+        return model.score_users(targets.users[rows], histories)
+    return model.score_histories(histories)
 
 
 def _top(scores: Tensor, width: int) -> NDArray[np.int64]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from genrec.backbones.rank import evaluate_id_model
 from genrec.backbones.sasrec import SASRec, SASRecConfig
+from genrec.backbones.sequence import SequenceModel
 from genrec.data.split import Split
 from genrec.fit.config import FitConfig
 from genrec.fit.loop import FitResult, fit
-from genrec.fit.sequences import next_item_collator, next_item_windows
 from genrec.metrics.ranking import ranking_table
 
 
 def fit_id_model(
-    model: nn.Module,
+    model: SequenceModel,
     split: Split,
-    max_history: int,
     config: FitConfig | None = None,
     *,
     folder: str | Path | None = None,
@@ -30,9 +27,8 @@ def fit_id_model(
     """Train any next-item model and leave it in its best state on validation.
 
     Args:
-        model: `IdModel` with `loss` over `inputs` and `targets` (B, L), for instance `SASRec`.
+        model: a backbone; it cuts its own windows and makes its own batches.
         split: only `train` and `valid` are looked at.
-        max_history: most inputs per training window.
         config: options of the loop.
         folder: where the state is kept for resuming.
         valid_users: validate on a fixed seeded sample of this many users, default all.
@@ -43,16 +39,16 @@ def fit_id_model(
         Validation metrics of the chosen model and of every epoch.
     """
     options = config or FitConfig()
-    windows = next_item_windows(split.train, max_history)
+    windows = model.windows(split.train)
     valid = split.valid.sample(valid_users, options.seed)
 
     def validate() -> dict[str, float]:
-        return ranking_table(evaluate_id_model(model, valid), (5, 10))  # type: ignore[arg-type]
+        return ranking_table(evaluate_id_model(model, valid), (5, 10))
 
     return fit(
         model,
         windows,
-        next_item_collator(model.num_items),  # type: ignore[arg-type]
+        model.collator(),
         validate,
         options,
         lengths=[len(window) for window in windows],
@@ -91,7 +87,6 @@ def train_sasrec(
     result = fit_id_model(
         model,
         split,
-        model.config.max_history,
         options,
         folder=folder,
         valid_users=valid_users,

@@ -7,6 +7,7 @@ preparation is skipped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,15 +32,16 @@ def labels_of(input_ids: list[int], completion_mask: list[int]) -> list[int]:
     return [token if target else IGNORED for token, target in zip(input_ids, completion_mask, strict=True)]
 
 
-def labelled_rows(rows: Any, max_length: int | None = None) -> Any:
+def labelled_rows(rows: Any, max_length: int | None = None, kept: Sequence[str] = ()) -> Any:
     """Turn `completion_mask` into `labels` and add `length`.
 
     Args:
         rows: table with `input_ids` and `completion_mask`.
         max_length: most tokens of a row, or None for no limit.
+        kept: further columns to keep, where the table has them.
 
     Returns:
-        Table with `input_ids`, `labels` and `length` (tokens), in the same order.
+        Table with `input_ids`, `labels`, `length` (tokens) and the kept columns, in the same order.
 
     Raises:
         ValueError: when a row is longer than `max_length` or has no target.
@@ -51,6 +53,7 @@ def labelled_rows(rows: Any, max_length: int | None = None) -> Any:
         _check(number, ids, mask, max_length)
         columns["labels"].append(labels_of(ids, mask))
         columns["length"].append(len(ids))
+    columns |= {name: rows[name][:] for name in kept if name in rows.column_names}
     return Dataset.from_dict(columns)
 
 

@@ -53,6 +53,8 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
             than once.
     """
 
+    kept_columns: tuple[str, ...] = ()  # columns of the rows that a subclass reads beside tokens and labels
+
     def __init__(
         self,
         model: Any,
@@ -66,7 +68,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> None:
         _check(args, sampler)
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
-        table = labelled_rows(train_dataset, args.max_length)
+        table = labelled_rows(train_dataset, args.max_length, self.kept_columns)
         held_out = None if eval_dataset is None else labelled_rows(eval_dataset, args.max_length)
         self.row_sampler = sampler or _grouped(table, args)
         collator = RecCollator(_pad_id(processing_class), args.pad_to_multiple_of)

@@ -56,6 +56,11 @@ class Session:
     resume_from: Path | None
     is_main: bool
     facts: dict[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=time.time)
+
+    def seconds(self) -> float:
+        """Wall time of this stage so far, with that of attempts that were killed."""
+        return round(float(read_state(self.folder).get("seconds", 0.0)) + time.time() - self.began, 1)
 
 
 def fingerprint(stage: str, settings: dict[str, Any], upstream: Sequence[str]) -> str:

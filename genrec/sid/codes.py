@@ -49,6 +49,7 @@ class ItemCodes:
         _check_shape(self.codes, self.codebook_sizes, self.nominal_levels)
         self.lengths: NDArray[np.int64] = (self.codes != PAD).sum(axis=1)
         _check_codes(self.codes, self.lengths, self.codebook_sizes)
+        _check_books(self.books, self.codebook_sizes)
         self._items: dict[tuple[int, ...], int] = {self.tuple_of(i): i for i in range(len(self.codes))}
         _check_unique(self)
 
@@ -69,6 +70,16 @@ class ItemCodes:
     def seed(self) -> int | None:
         """Seed of the learner, if it recorded one."""
         return self.config.get("seed")
+
+    @property
+    def books(self) -> tuple[tuple[str, int], ...] | None:
+        """Name and size of every codebook where all positions draw from one alphabet, else None.
+
+        Then a code is a number within the concatenation of these codebooks, and says by itself which one it is
+        from (`config["books"]`, written by FlexCode: `("cf_0", 256), ("cf_1", 256), ("sem_0", 256), ...`).
+        """
+        books = self.config.get("books")
+        return None if books is None else tuple((str(name), int(size)) for name, size in books)
 
     def tuple_of(self, item: int) -> tuple[int, ...]:
         """The codes of an item without padding."""
@@ -193,6 +204,13 @@ def _check_codes(codes: NDArray[np.int64], lengths: NDArray[np.int64], sizes: tu
         )
     if (lengths == 0).any():
         raise ValueError(f"item {int(lengths.argmin())} has no code at all")
+
+
+def _check_books(books: tuple[tuple[str, int], ...] | None, sizes: tuple[int, ...]) -> None:
+    """One alphabet means that every position may hold every code."""
+    total = sum(size for _, size in books or ())
+    if books is not None and set(sizes) != {total}:
+        raise ValueError(f"codebooks {books} hold {total} codes, so every level needs that many, not {sizes}")
 
 
 def _check_unique(index: ItemCodes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import prod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from genrec.sid.codes import ItemCodes
 from genrec.sid.health import index_health
 from genrec.sid.rq_kmeans import RQKMeans, fit_rq_kmeans, level_sizes
 from genrec.sid.unique import make_unique
+
+if TYPE_CHECKING:
+    from genrec.sid.flexcode.learner import ItemSignals
 
 
 @dataclass
@@ -24,7 +27,7 @@ class SidConfig:
         ValueError: a setting outside its range.
     """
 
-    method: str = field(default="rq_kmeans", metadata={"help": "learner of codes: rq_kmeans or random"})
+    method: str = field(default="rq_kmeans", metadata={"help": "learner: rq_kmeans, rq_vae, flexcode, random"})
     num_levels: int = field(default=4, metadata={"help": "codes per item, H"})
     codebook_size: int | list[int] = field(default=256, metadata={"help": "codes per level, N_l: one number or H"})
     balanced: bool = field(default=False, metadata={"help": "clusters of equal size (n / N_l, +- 1)"})
@@ -35,6 +38,9 @@ class SidConfig:
     seed: int = field(default=0, metadata={"help": "seed of the learner"})
     niter: int = field(default=15, metadata={"help": "k-means iterations per level"})
     refine_rounds: int = field(default=5, metadata={"help": "joint refinements of all codebooks"})
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "settings of one learner only: RQVAEConfig or FlexCodeConfig"}
+    )
 
     def __post_init__(self) -> None:
         if self.method not in LEARNERS:
@@ -68,7 +74,10 @@ def register_learner(name: str) -> Callable[[Learner], Learner]:
 
 
 def learn_codes(
-    method: str, embeddings: NDArray[np.floating[Any]], config: SidConfig | Mapping[str, Any] | None = None
+    method: str,
+    embeddings: NDArray[np.floating[Any]],
+    config: SidConfig | Mapping[str, Any] | None = None,
+    signals: ItemSignals | None = None,
 ) -> LearnedCodes:
     """Learn unique codes for every item.
 
@@ -76,13 +85,19 @@ def learn_codes(
         method: `"rq_kmeans"`, `"random"` or a registered name.
         embeddings: (num_items, d).
         config: settings as `SidConfig` or a mapping of its fields; its `method` gives way to the argument.
+        signals: usage of the items; `"flexcode"` needs it, the others do not look at it.
 
     Returns:
         Index, health and quantiser.
     """
     fields = asdict(config) if isinstance(config, SidConfig) else dict(config or {})
     settings = SidConfig(**{**fields, "method": method})
-    return LEARNERS[method](np.asarray(embeddings, dtype=np.float32), settings)
+    vectors = np.asarray(embeddings, dtype=np.float32)
+    if method == "flexcode":
+        from genrec.sid.flexcode.learner import learn_flexcode
+
+        return learn_flexcode(vectors, settings, signals)
+    return LEARNERS[method](vectors, settings)
 
 
 @register_learner("rq_kmeans")
@@ -100,6 +115,22 @@ def learn_rq_kmeans(embeddings: NDArray[np.float32], config: SidConfig) -> Learn
     raw = quantiser.fitted_codes
     item_codes, _ = make_unique(raw, embeddings, quantiser, config.collisions, asdict(config))
     return LearnedCodes(item_codes, index_health(item_codes, raw, embeddings, quantiser), quantiser)
+
+
+@register_learner("rq_vae")
+def learn_rq_vae(embeddings: NDArray[np.float32], config: SidConfig) -> LearnedCodes:
+    """TIGER-type RQ-VAE; see `genrec.sid.rqvae.learner`."""
+    from genrec.sid.rqvae import learner
+
+    return learner.learn_rq_vae(embeddings, config)
+
+
+@register_learner("flexcode")
+def learn_flexcode_blindly(embeddings: NDArray[np.float32], config: SidConfig) -> LearnedCodes:
+    """FlexCode without usage counts; says what is missing. `learn_codes` passes them on."""
+    from genrec.sid.flexcode.learner import learn_flexcode
+
+    return learn_flexcode(embeddings, config, None)
 
 
 @register_learner("random")

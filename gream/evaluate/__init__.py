@@ -5,7 +5,8 @@ reasoning.py  Pass@k both ways, format, invalid answers, what a foreign chain do
 examples.py   histories, chains and lists as a person reads them
 """
 
-from gream.evaluate.direct import DirectResult, evaluate_direct, ranking_figures
+from genrec.metrics.figures import ranking_figures
+from gream.evaluate.direct import DirectResult, evaluate_direct
 from gream.evaluate.examples import build_examples
 from gream.evaluate.reasoning import ReasoningResult, evaluate_reasoning
 

@@ -115,3 +115,15 @@ def test_an_encoder_that_is_not_here_is_said_to_be_left_out(tmp_path, monkeypatc
 def test_the_estimate_names_the_encoder(tmp_path):
     arguments = index_arguments(tmp_path, "dataset: toy\nencoder: hash\n")
     assert "encoder hash has no model to run" in str(estimate_index(load_data(arguments), arguments))
+
+
+def test_options_of_a_learner_are_a_mapping_or_json():
+    assert IndexArguments(code_options='{"epochs": 5}').code_options == {"epochs": 5}
+    assert IndexArguments(code_options={"update": "ema"}).code_options == {"update": "ema"}
+    assert IndexArguments().code_options is None
+
+
+@pytest.mark.parametrize("value", ["{epochs", "[1]", 3])
+def test_options_that_are_no_mapping_are_refused(value):
+    with pytest.raises(ValueError, match="write a mapping as JSON"):
+        IndexArguments(code_options=value)

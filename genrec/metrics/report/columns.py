@@ -15,7 +15,7 @@ BASELINES = ("popularity", "sasrec", "gru4rec", "bert4rec", "random")
 
 DIRECT = (
     "Recall@1", "Recall@5", "Recall@10", "Recall@50", "NDCG@10", "Recall@10_unseen", "NDCG@10_unseen",
-    "Coverage@10", "Div@10", "Popularity@10", "invalid", "duplicates",
+    "Recall@10_sampled100", "NDCG@10_sampled100", "Coverage@10", "Div@10", "Popularity@10", "invalid", "duplicates",
 )  # fmt: skip
 REASONING = (
     "Pass@1", "Pass@5", "Pass@10", "Pass@mean", "Pass@1_ranked", "Pass@5_ranked", "Pass@10_ranked",
@@ -31,6 +31,8 @@ GROUPS = tuple(
 LABELS = {
     "Recall@10_unseen": "Recall@10 unseen",
     "NDCG@10_unseen": "NDCG@10 unseen",
+    "Recall@10_sampled100": "Recall@10 (sampled 1 + 100)",
+    "NDCG@10_sampled100": "NDCG@10 (sampled 1 + 100)",
     "Coverage@10": "Coverage",
     "Popularity@10": "Mean popularity",
     "Pass@mean": "Pass mean",

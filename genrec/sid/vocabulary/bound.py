@@ -42,8 +42,8 @@ class BoundVocabulary:
         }
 
     def all_ids(self) -> NDArray[np.int64]:
-        """Ids of all SID tokens, (sum of N_l,), in the order of `SidVocabulary.tokens`."""
-        return np.concatenate(self.token_ids)
+        """Ids of all SID tokens, in the order of `SidVocabulary.tokens`."""
+        return np.array(list(dict.fromkeys(np.concatenate(self.token_ids).tolist())), dtype=np.int64)
 
     def ids_of(self, codes: Sequence[int]) -> list[int]:
         """Token ids of a code tuple; padding (-1) at the end is ignored."""
@@ -52,12 +52,10 @@ class BoundVocabulary:
 
     def codes_of(self, ids: Sequence[int]) -> tuple[int, ...] | None:
         """The code tuple that token ids spell, or `None` when they are not exactly one SID."""
-        places = [self._places.get(int(token)) for token in ids]
-        if not self.vocabulary.nominal_levels <= len(places) <= len(self.token_ids):
+        places = [self._places[int(token)] for token in ids if int(token) in self._places]
+        if len(places) < len(ids) or not self.vocabulary.well_formed(places):
             return None
-        if any(place is None or place[0] != level for level, place in enumerate(places)):
-            return None
-        return tuple(place[1] for place in places if place is not None)
+        return tuple(code for _, code in places)
 
     def token_codes(self, item_codes: ItemCodes) -> NDArray[np.int64]:
         """Token ids of every item, (num_items, H) padded with -1: what a token trie is built from."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from genrec.sid.codes import ItemCodes
 from genrec.sid.vocabulary.extend import added_ids
 from genrec.sid.vocabulary.masking import suppress_padded_rows
@@ -127,13 +129,13 @@ def _cluster_means(
     flat = torch.tensor([token for row in words for token in row], dtype=torch.long)
     items = embedding_bag(flat, old, offsets, mode="mean")
     items[torch.tensor([not row for row in words])] = old.mean(dim=0)
-    sums, ids = [], []
-    for level, level_ids in enumerate(token_ids):
+    slots = {token: slot for slot, token in enumerate(dict.fromkeys(np.concatenate(token_ids).tolist()))}
+    sums, counts = torch.zeros(len(slots), old.shape[1]), torch.zeros(len(slots))
+    for level, level_ids in enumerate(token_ids):  # a codebook that several positions share gathers from all of them
         codes = torch.from_numpy(item_codes.codes[:, level])
         carried = codes >= 0
-        counts = torch.bincount(codes[carried], minlength=len(level_ids))
-        total = torch.zeros(len(level_ids), old.shape[1]).index_add_(0, codes[carried], items[carried])
-        used = counts > 0
-        sums.append(total[used] / counts[used, None])
-        ids.extend(level_ids[used.numpy()].tolist())
-    return torch.cat(sums), ids
+        at = torch.tensor([slots[token] for token in level_ids.tolist()])[codes[carried]]
+        sums.index_add_(0, at, items[carried])
+        counts.index_add_(0, at, torch.ones(len(at)))
+    used = counts > 0
+    return sums[used] / counts[used, None], [token for token, slot in slots.items() if used[slot]]

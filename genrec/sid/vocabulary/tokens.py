@@ -42,11 +42,20 @@ class SidVocabulary:
 
     @classmethod
     def for_codes(cls, item_codes: ItemCodes) -> SidVocabulary:
-        """The vocabulary of an index."""
+        """The vocabulary of an index; one with shared codebooks gets a `BookVocabulary`."""
+        if item_codes.books is not None:
+            from genrec.sid.vocabulary.books import BookVocabulary
+
+            return BookVocabulary(item_codes.books, item_codes.num_levels, int(item_codes.lengths.min()))
         return cls(item_codes.codebook_sizes, item_codes.nominal_levels)
 
     def __len__(self) -> int:
         return sum(self.codebook_sizes)
+
+    def well_formed(self, places: Sequence[tuple[int, int]]) -> bool:
+        """True when (level, code) pairs are one SID: levels 0, 1, 2, ... and at least `nominal_levels` of them."""
+        levels = [level for level, _ in places]
+        return levels == list(range(len(levels))) and self.nominal_levels <= len(levels) <= len(self.codebook_sizes)
 
     def tokens(self) -> list[str]:
         """All tokens: `<a_0>`, `<a_1>`, ..., `<b_0>`, ..."""

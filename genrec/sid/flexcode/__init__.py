@@ -1,0 +1,1 @@
+"""How do codes know popularity? FlexCode: collaborative and semantic codebooks, split item by item."""

@@ -1,0 +1,1 @@
+"""How does a network learn codes? RQ-VAE: encoder, residual codebooks, decoder."""

@@ -1,0 +1,1 @@
+"""How do cold users get larger steps? Gradient weights by history length, exact over batches and processes."""

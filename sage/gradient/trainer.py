@@ -1,0 +1,116 @@
+"""How do the weights enter supervised training? A small subclass of `RecSFTTrainer`.
+
+The normaliser is a sum over the whole optimizer batch, so accumulation and processes change nothing. Rows are not
+grouped by length: in a batch of equal histories all weights are equal, and normalising would undo them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from trl import SFTConfig
+
+from genrec.posttrain.batches import LengthGroupedSampler
+from genrec.posttrain.rows import RecCollator
+from genrec.posttrain.sft import RecSFTTrainer
+from sage.gradient.weights import AdaptiveGradient, weighted_count, weighted_loss
+
+COLUMN = "history_length"
+
+
+class AdaptiveSFTTrainer(RecSFTTrainer):
+    """RecSFTTrainer whose examples weigh by the length of their history.
+
+    Args:
+        model: as in RecSFTTrainer.
+        args: SFTConfig; `loss_type` "nll" and `average_tokens_across_devices` are needed.
+        train_dataset: rows with `history_length` (items of the user's history) beside the usual columns.
+        gradient: bounds and half-life; None weighs all alike and equals RecSFTTrainer on the same order.
+        sampler: order of the rows; None shuffles them without regard to length.
+        kwargs: passed on.
+
+    Raises:
+        ValueError: rows without history lengths, or settings under which the weighted mean would not be exact.
+    """
+
+    kept_columns = (COLUMN,)
+    data_collator: Any
+
+    def __init__(
+        self,
+        model: Any,
+        args: SFTConfig,
+        train_dataset: Any,
+        *,
+        processing_class: Any,
+        gradient: AdaptiveGradient | None = None,
+        sampler: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        _check(args, train_dataset)
+        args.remove_unused_columns = False  # the history length is no argument of the model
+        self.gradient = gradient
+        super().__init__(
+            model,
+            args,
+            train_dataset,
+            processing_class=processing_class,
+            sampler=sampler or shuffled(len(train_dataset), args),
+            **kwargs,
+        )
+        self.data_collator = HistoryCollator(self.data_collator)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        """The weighted number of targets of the optimizer batch, over all processes (Trainer's hook)."""
+        if self.gradient is None or not batch_samples or COLUMN not in batch_samples[0]:
+            return super()._get_num_items_in_batch(batch_samples, device)
+        counts = [weighted_count(self.gradient.weights(batch[COLUMN]), batch["labels"]) for batch in batch_samples]
+        return self.accelerator.reduce(torch.stack(counts).sum().to(device), reduction="sum")
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The weighted loss of rows with a history length; the plain one in evaluation, whose rows have none."""
+        inputs = dict(inputs)
+        lengths = inputs.pop(COLUMN, None)
+        if self.gradient is None or lengths is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        outputs = model(**inputs, use_cache=False, fused_lm_head=True)  # TRL's entropy and accuracy are not logged
+        weights = self.gradient.weights(lengths).to(outputs.log_probs)
+        loss = weighted_loss(outputs.log_probs, weights, num_items_in_batch) * self.accelerator.num_processes
+        return (loss, outputs) if return_outputs else loss
+
+
+class HistoryCollator:
+    """Adds `history_length` (B,) to what `RecCollator` makes.
+
+    Args:
+        inner: the collator of tokens and labels.
+    """
+
+    def __init__(self, inner: RecCollator) -> None:
+        self.inner = inner
+
+    def __call__(self, examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """A batch; rows without the column (evaluation) give none."""
+        batch = self.inner(examples)
+        if all(COLUMN in row for row in examples):
+            batch[COLUMN] = torch.tensor([row[COLUMN] for row in examples])
+        return batch
+
+
+def shuffled(rows: int, args: SFTConfig) -> LengthGroupedSampler:
+    """Shuffled full batches that resume, with no grouping: all rows count as equally long."""
+    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    return LengthGroupedSampler([1] * rows, int(batch), args.seed if args.data_seed is None else args.data_seed)
+
+
+def _check(args: SFTConfig, rows: Any) -> None:
+    """Refuse what would make the weighted mean inexact."""
+    if COLUMN not in rows.column_names:
+        raise ValueError(f"the rows lack the column '{COLUMN}' (items of the history); add it when they are built")
+    if args.loss_type != "nll":
+        raise ValueError(f"loss_type is {args.loss_type!r}; history weights need 'nll'")
+    if not args.average_tokens_across_devices:
+        raise ValueError("history weights need average_tokens_across_devices=True: the mean spans all processes")
