@@ -16,6 +16,8 @@ from data_synthesis.filters import FilterOptions
 from data_synthesis.job import NothingAccepted
 from data_synthesis.options import add_settings, expand
 from data_synthesis.prompts.wording import COMMANDS
+from data_synthesis.ray_job import ShardsFailed
+from data_synthesis.sharding import ShardConfig
 from data_synthesis.tasks.texts import TextConfig
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(library).setLevel(logging.WARNING)
     try:
         options = build_parser().parse_args(expand(sys.argv[1:] if arguments is None else arguments))
+    except ValueError as error:
+        return _failed(WRONG_INPUT, f"error: {error}")
+    return run_parsed(options)
+
+
+def run_parsed(options: argparse.Namespace) -> int:
+    """Runs a parsed command; returns the exit code and logs what went wrong."""
+    try:
         return int(options.run(options))
     except NothingAccepted as error:
         return _failed(NOTHING, f"error: {error}")
@@ -44,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(WRONG_INPUT, f"error: {error}")
     except CapReached as error:
         return _failed(CAP, f"stopped: {error}")
-    except (Unavailable, EngineError, OSError) as error:
+    except (Unavailable, EngineError, ShardsFailed, OSError) as error:
         return _failed(UNAVAILABLE, f"stopped: {error}; finished answers are kept, the same command continues")
     except KeyboardInterrupt:
         return _failed(INTERRUPTED, "interrupted: finished answers are kept, the same command continues")
@@ -109,6 +119,8 @@ def _add_writer(parser: argparse.ArgumentParser, command: str, out: bool = True)
     add_settings(parser, EngineConfig, "engine")
     add_settings(parser, JobConfig, "limits")
     add_settings(parser, FilterOptions, "filters")
+    if out:
+        add_settings(parser, ShardConfig, "parts")
 
 
 def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,10 +11,11 @@ from data_synthesis.cot import synthesize_chains
 from data_synthesis.engines import Engine, Prompt, Usage
 from data_synthesis.engines.build import build_engine
 from data_synthesis.filters import FilterOptions
-from data_synthesis.job import JobResult, run_job
+from data_synthesis.job import JobResult, batches_path
 from data_synthesis.options import settings
 from data_synthesis.prompts.door import TrainingView, read_profiles
 from data_synthesis.records import Record, count_words
+from data_synthesis.sharding import ShardConfig, run_parts, shard_path
 from data_synthesis.tasks.cot import CotTask
 from data_synthesis.tasks.texts import TextConfig, TextTask
 from genrec.data.dataset import Dataset
@@ -35,9 +36,13 @@ def write(options: argparse.Namespace) -> int:
     asked = settings(options, EngineConfig)
     chains = options.command == "cot"
     offline = asked.engine == "offline" and chains
-    engine = None if offline else build_engine(asked, job.timeout)
+    shards = settings(options, ShardConfig)
+    if shards.ray:
+        _on_ray(options, shards)
+    part = options.out if shards.shard < 0 else shard_path(options.out, shards.shard, shards.shards)
+    engine = None if offline else build_engine(asked, job.timeout, batches_path(part))
     dataset = load_dataset(options.data)
-    files: dict[str, Any] = {"overwrite": options.overwrite, "progress": not options.quiet}
+    files: dict[str, Any] = {"overwrite": options.overwrite, "progress": not options.quiet, "shards": shards}
     if chains:
         cot = settings(options, CotConfig)
         result = synthesize_chains(dataset, cot, options.out, engine=engine, job=job, options=filters, **files)
@@ -50,6 +55,13 @@ def write(options: argparse.Namespace) -> int:
     return 0
 
 
+def _on_ray(options: argparse.Namespace, shards: ShardConfig) -> None:
+    """Finishes all parts on Ray's workers; what follows in this process only joins them."""
+    from data_synthesis.ray_job import run_shards
+
+    run_shards(options, shards.shards, shards.ray)
+
+
 def synthesize_texts(
     command: str,
     dataset: Dataset,
@@ -59,6 +71,7 @@ def synthesize_texts(
     job: JobConfig | None = None,
     options: FilterOptions | None = None,
     *,
+    shards: ShardConfig | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> JobResult:
@@ -72,6 +85,7 @@ def synthesize_texts(
         engine: Writes the texts.
         job: Limits and caps.
         options: What the texts have to be like.
+        shards: Which parts of the job to run.
         overwrite: Replace a file or journal that other settings or data made.
         progress: Show a progress bar.
 
@@ -84,7 +98,8 @@ def synthesize_texts(
     def describe(records: list[Record]) -> dict[str, Any]:
         return {"dataset": about, "rows": len(records), "mean_words": count_words(records)}
 
-    return run_job(task, engine, out, job or JobConfig(), describe, overwrite=overwrite, progress=progress)
+    files = {"overwrite": overwrite, "progress": progress}
+    return run_parts(task, engine, out, job or JobConfig(), describe, shards or ShardConfig(), **files)
 
 
 def estimate(options: argparse.Namespace) -> int:
@@ -169,6 +184,7 @@ class _Unasked:
 
     reads_words = True
     remote = False
+    at_once = 0
 
     def __init__(self, config: EngineConfig) -> None:
         self.name, self.max_output_tokens = config.model, config.max_output_tokens

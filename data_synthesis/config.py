@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from data_synthesis.wording.parts import STYLES, Style
 from genrec.data.split import SplitKind
 
-EngineKind = Literal["offline", "openai", "vllm", "transformers"]
+EngineKind = Literal["offline", "openai", "openai_batch", "vllm", "transformers"]
 Structured = Literal["auto", "schema", "none"]
 
 
@@ -22,8 +22,8 @@ class EngineConfig:
     engine: EngineKind = field(
         default="offline",
         metadata={
-            "help": "offline: rules, no model (command cot only); openai: any OpenAI-compatible server; "
-            "vllm, transformers: a model in this process",
+            "help": "offline: rules, no model (command cot only); openai: any OpenAI-compatible server; openai_batch: "
+            "OpenAI's Batch API (cheaper, answers within a day); vllm, transformers: a model in this process",
             "choices": get_args(EngineKind),
         },
     )
@@ -45,6 +45,12 @@ class EngineConfig:
         },
     )
     batch: int = field(default=16, metadata={"help": "prompts per batch (transformers and vllm)"})
+    dtype: str = field(
+        default="auto", metadata={"help": "number format (transformers and vllm): auto, float32, bfloat16, ..."}
+    )
+    max_model_len: int = field(default=0, metadata={"help": "longest prompt and answer (vllm); 0 = the model's own"})
+    batch_requests: int = field(default=10_000, metadata={"help": "most requests of one batch (openai_batch)"})
+    poll_seconds: float = field(default=30.0, metadata={"help": "seconds between two looks at a batch (openai_batch)"})
 
     def __post_init__(self) -> None:
         for name, allowed in (("engine", get_args(EngineKind)), ("structured", get_args(Structured))):
@@ -54,6 +60,8 @@ class EngineConfig:
             raise ValueError(f"engine {self.engine!r} needs a model: set --model")
         if self.temperature < 0 or self.max_output_tokens < 1 or self.batch < 1:
             raise ValueError("temperature must be at least 0, max_output_tokens and batch at least 1")
+        if self.batch_requests < 1 or self.poll_seconds <= 0 or self.max_model_len < 0:
+            raise ValueError("batch_requests must be at least 1, poll_seconds above 0, max_model_len at least 0")
         if urlsplit(self.base_url).username is not None:
             raise ValueError("base_url holds a user name or password; put the credential into the variable api_key_env")
 

@@ -9,8 +9,9 @@ from data_synthesis.core.asking import JobConfig
 from data_synthesis.engines import Engine
 from data_synthesis.engines.offline import OfflineTeacher
 from data_synthesis.filters import FilterOptions
-from data_synthesis.job import JobResult, run_job
+from data_synthesis.job import JobResult
 from data_synthesis.prompts.door import TrainingView
+from data_synthesis.sharding import ShardConfig, run_parts
 from data_synthesis.statistics import describe_chains
 from data_synthesis.tasks.cot import CotTask
 from data_synthesis.wording.parts import Style
@@ -29,6 +30,7 @@ def synthesize_chains(
     engine: Engine | None = None,
     job: JobConfig | None = None,
     options: FilterOptions | None = None,
+    shards: ShardConfig | None = None,
     overwrite: bool = False,
     progress: bool = True,
 ) -> JobResult:
@@ -42,6 +44,7 @@ def synthesize_chains(
         engine: Writes the texts; the offline teacher by default.
         job: Limits and caps.
         options: What the texts have to be like.
+        shards: Which parts of the job to run.
         overwrite: Replace a file or journal that other settings or data made.
         progress: Show a progress bar.
 
@@ -59,8 +62,9 @@ def synthesize_chains(
     def describe(chains: list[Any]) -> dict[str, Any]:
         return {"dataset": about, **describe_chains(view.facts, chains)}
 
-    result = run_job(task, engine, out, job or JobConfig(), describe, overwrite=overwrite, progress=progress)
-    if result.written:
+    files = {"overwrite": overwrite, "progress": progress}
+    result = run_parts(task, engine, out, job or JobConfig(), describe, shards or ShardConfig(), **files)
+    if result.written and "distinct_share" in result.statistics:
         _warn_of_uniform_wording(result)
     return result
 

@@ -84,6 +84,11 @@ def rejects_path(out: Path) -> Path:
     return out.with_name(out.name + ".rejects.jsonl")
 
 
+def batches_path(out: Path) -> Path:
+    """What an unfinished job has submitted to a Batch API."""
+    return out.with_name(out.name + ".batches.json")
+
+
 def run_job(
     task: Task,
     engine: Engine,
@@ -93,6 +98,7 @@ def run_job(
     *,
     overwrite: bool = False,
     progress: bool = True,
+    allow_empty: bool = False,
 ) -> JobResult:
     """Writes a file of records; a killed run continues to the same file and pays no answer twice.
 
@@ -104,6 +110,7 @@ def run_job(
         describe: Further statistics of the accepted records.
         overwrite: Replace a file or journal that other settings or data made.
         progress: Show a progress bar.
+        allow_empty: Write an empty file when every row was rejected: the job is a part of a larger one.
 
     Returns:
         The result; a file that the same job finished before is left as it is.
@@ -123,13 +130,15 @@ def run_job(
     with Journal(partial_path(out), fingerprint, overwrite=overwrite) as journal:
         run = Run(task, engine, job, journal, meter)
         outcomes = _without_repeats(asyncio.run(_settle(run)), engine, task.options)
+        accepted = _accepted(outcomes)
         statistics = {
-            **_statistics(task, engine, outcomes, fingerprint, words_hash),
+            **_statistics(task, engine, outcomes, fingerprint, words_hash, allow_empty),
             **_spent(run.spent, job),
-            **describe(_accepted(outcomes)),
+            **(describe(accepted) if accepted else {}),
         }
         _publish(out, outcomes, statistics, journal)
         journal.remove()
+        batches_path(out).unlink(missing_ok=True)
     return JobResult(out, statistics, time.perf_counter() - begun, len(prompts) - meter.resumed, meter.retries)
 
 
@@ -159,11 +168,11 @@ def _accepted(outcomes: Sequence[Outcome[Any]]) -> list[Record]:
 
 
 def _statistics(
-    task: Task, engine: Engine, outcomes: Sequence[Outcome[Any]], fingerprint: str, words_hash: str
+    task: Task, engine: Engine, outcomes: Sequence[Outcome[Any]], fingerprint: str, words_hash: str, allow_empty: bool
 ) -> dict[str, Any]:
     """What every statistics file says; the same for an interrupted and an uninterrupted run."""
     counts = count_reasons(outcomes)
-    if not counts["events"]["accepted"]:
+    if not counts["events"]["accepted"] and not allow_empty:
         what = "chain" if task.command == "cot" else "row"
         raise NothingAccepted(f"every {what} was dropped: {counts['dropped_events']}")
     return {

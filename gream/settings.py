@@ -232,6 +232,10 @@ class ReasonArguments(SupervisedArguments):
     )
     epochs: int = field(default=3, metadata={"help": "Epochs over both sets; the last one mixes uniformly."})
     gamma: float = field(default=1.5, metadata={"help": "Slope of the insertion probability."})
+    chains: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Files of five-stage chains, joined in this order; none = the run's cot/train.jsonl."},
+    )
     start_from: str = field(
         default="align",
         metadata={"help": "Stage whose model this one starts from: align, or index (base model)."},

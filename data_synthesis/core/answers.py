@@ -43,7 +43,7 @@ def parse_answer(answer: Answer, schema: Schema) -> dict[str, Any]:
         raise InvalidAnswer("empty_answer", "the answer is empty")
     try:
         found = _json_in(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         reason = "cut_answer" if answer.cut else "invalid_json"
         raise InvalidAnswer(reason, f"not a JSON object: {error}") from None
     problem = next(iter(_validator(json.dumps(schema, sort_keys=True)).iter_errors(found)), None)

@@ -1,10 +1,13 @@
 """How is it going? One progress bar with what is done, rejected and retried, tokens, money and time left."""
 
+import time
 from collections import Counter
 
 from tqdm import tqdm
 
 from data_synthesis.core.budget import Budget
+
+REFRESH = 0.2  # seconds between two updates of the bar
 
 
 class Meter:
@@ -21,6 +24,7 @@ class Meter:
         self.done = self.resumed = self.dropped = self.retries = self.answers = 0
         self._bar: tqdm | None = None
         self._budget: Budget | None = None
+        self._shown_at, self._unshown = 0.0, 0
 
     def begin(self, total: int, resumed: int, budget: Budget) -> None:
         """Starts the bar: `resumed` of `total` questions were settled by earlier runs."""
@@ -39,14 +43,23 @@ class Meter:
         if settled:
             self.done += 1
             self.dropped += not accepted
-        if self._bar is not None and self.show:
-            self._bar.set_postfix_str(self._state(), refresh=False)
-            self._bar.update(int(settled))
+        self._unshown += settled
+        if self.show and time.monotonic() - self._shown_at >= REFRESH:
+            self._draw()
 
     def close(self) -> None:
         """Ends the bar."""
         if self._bar is not None:
+            self._draw()
             self._bar.close()
+
+    def _draw(self) -> None:
+        """Brings the bar up to date."""
+        self._shown_at = time.monotonic()
+        if self._bar is not None and self.show:
+            self._bar.set_postfix_str(self._state(), refresh=False)
+            self._bar.update(self._unshown)
+            self._unshown = 0
 
     def _state(self) -> str:
         spent = f", {self._budget.spent.total:,} tokens" if self._budget and self._budget.spent.total else ""

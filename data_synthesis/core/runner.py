@@ -111,8 +111,8 @@ class Run(Generic[Record]):
         self._replay(prompts)
         pending = iter([p for p in prompts if not self._settled(p.key)])
         self.meter.begin(len(prompts), sum(self._settled(p.key) for p in prompts), self._asker.budget)
-        width = self.config.concurrency if self.engine.reads_words else 1
-        workers = [asyncio.ensure_future(self._work(pending)) for _ in range(width)]
+        width = self.engine.at_once or self.config.concurrency
+        workers = [asyncio.ensure_future(self._work(pending)) for _ in range(min(width, len(prompts)))]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -169,15 +169,9 @@ class Run(Generic[Record]):
             "repair": bool(question.correction),
         }
         rows.append(row)
-        await self._keep(row)
+        self.journal.append(row, soon=self.engine.reads_words)
         self.meter.answered(reason, self._settled(prompt.key), any(r["reason"] in (None, REPEATED) for r in rows))
         return True
-
-    async def _keep(self, row: dict[str, Any]) -> None:
-        """Journals an answer; a paid one is on the disk before anything else happens."""
-        self.journal.append(row)
-        if self.engine.reads_words:
-            await self.journal.durable()
 
     def _judge(self, prompt: Prompt, answer: Answer) -> str | None:
         """The reject reason of an answer, or None."""

@@ -85,6 +85,7 @@ class Engine(Protocol):
         reads_words: False for rules, which look at `Prompt.subject` only: they cost nothing and need no limits.
         remote: True when a request can get lost on its way, so that waiting for it has an end.
         max_output_tokens: Most tokens of an answer, for budgets; 0 for rules.
+        at_once: Prompts that it wants under way together; 0 = as many as the job allows.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Engine(Protocol):
     reads_words: bool
     remote: bool
     max_output_tokens: int
+    at_once: int
 
     async def complete(self, prompt: Prompt) -> Answer:
         """Answers one prompt.

@@ -21,6 +21,7 @@ class BatchedEngine:
 
     reads_words = True
     remote = False
+    at_once = 0
 
     def __init__(self, config: EngineConfig, load: Callable[[EngineConfig], Generate]) -> None:
         self.config, self._load = config, load
@@ -47,6 +48,8 @@ class BatchedEngine:
         """Frees the model."""
         if self._runner is not None:
             await asyncio.gather(self._runner, return_exceptions=True)
+        if (shutdown := getattr(self._generate, "shutdown", None)) is not None:
+            await asyncio.to_thread(shutdown)
         self._generate = None
 
     async def _run(self) -> None:

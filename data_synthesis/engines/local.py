@@ -1,5 +1,7 @@
 """How does a model in this process answer? vLLM offline with JSON schemas, or transformers as the slow fallback."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from data_synthesis.config import EngineConfig
@@ -7,12 +9,27 @@ from data_synthesis.engines import Answer, Prompt, Usage
 from data_synthesis.engines.batched import Generate
 
 
+@dataclass(frozen=True)
+class Model:
+    """A loaded model that answers batches, and how its processes end."""
+
+    generate: Generate
+    shutdown: Callable[[], None]
+
+    def __call__(self, prompts: list[Prompt]) -> list[Answer]:
+        """Answers a batch."""
+        return self.generate(prompts)
+
+
 def load_vllm(config: EngineConfig) -> Generate:
     """Loads a model into `vllm.LLM`; answers follow the prompts' JSON schemas unless `structured` is "none"."""
+    import torch
     from vllm import LLM, SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
-    model = LLM(model=config.model)
+    limit = {"max_model_len": config.max_model_len} if config.max_model_len else {}
+    eager = not torch.cuda.is_available()  # compiling for a CPU takes minutes and gains little
+    model = LLM(model=_folder(config.model), dtype=config.dtype, enforce_eager=eager, **limit)
 
     def sampling(prompt: Prompt) -> Any:
         guided = None if config.structured == "none" else StructuredOutputsParams(json=dict(prompt.schema))
@@ -31,7 +48,7 @@ def load_vllm(config: EngineConfig) -> Generate:
             for found in outputs
         ]
 
-    return generate
+    return Model(generate, model.llm_engine.engine_core.shutdown)
 
 
 def load_transformers(config: EngineConfig) -> Generate:
@@ -40,7 +57,7 @@ def load_transformers(config: EngineConfig) -> Generate:
 
     from genrec.llm.backbones import load_backbone
 
-    model, tokenizer = load_backbone(config.model, dtype="auto")
+    model, tokenizer = load_backbone(config.model, dtype=config.dtype)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     tokenizer.padding_side = "left"
     sampling: dict[str, Any] = {"do_sample": config.temperature > 0}
@@ -57,6 +74,15 @@ def load_transformers(config: EngineConfig) -> Generate:
         return [_answer(tokenizer, ids, count) for ids, count in zip(written.tolist(), read, strict=True)]
 
     return generate
+
+
+def _folder(model: str) -> str:
+    """The folder of `smollm2`, which transformers' loader knows by name; any other model as it is."""
+    if model != "smollm2":
+        return model
+    from genrec.llm.assets import smollm2_folder
+
+    return str(smollm2_folder())
 
 
 def _answer(tokenizer: Any, ids: list[int], read: int) -> Answer:

@@ -30,6 +30,7 @@ class OfflineTeacher:
     reads_words = False
     remote = False
     max_output_tokens = 0
+    at_once = 1
 
     def __init__(self, facts: ItemFacts, style: Style = "compact", seed: int = 0) -> None:
         if style not in STYLES:

