@@ -205,7 +205,7 @@ def main() -> None:
     setting = {"requests": options.requests, "at_once": AT_ONCE, "seconds_per_answer": DELAY, "runs": options.runs}
     setting["load_average"] = round(os.getloadavg()[0], 1)
     result = {
-        "what": "gream-synth items against a gather loop over AsyncOpenAI on a local server; medians, ratio: ours over it",
+        "what": "gream-synth items against gather loops over AsyncOpenAI, local server; medians, ratio: ours over it",
         "cases": cases,
         "setting": setting,
         "a_fifth_fails": failing_run(options.requests),

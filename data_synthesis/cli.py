@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         _add_writer(_add(commands, command, run_write), command)
     estimate = _add(commands, "estimate", run_estimate)
-    estimate.add_argument("what", choices=COMMANDS, help="the command whose cost is estimated")
+    estimate.add_argument("what", choices=(*COMMANDS, "all"), help="the command whose cost is estimated, or all")
     _add_writer(estimate, "estimate", out=False)
     _add_readers(commands)
     return parser
@@ -148,7 +148,7 @@ def run_write(options: argparse.Namespace) -> int:
 
 def run_estimate(options: argparse.Namespace) -> int:
     """Tokens, requests, time and money beforehand."""
-    from data_synthesis.commands import estimate
+    from data_synthesis.forecast import estimate
 
     return estimate(options)
 

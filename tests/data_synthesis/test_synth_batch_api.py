@@ -108,8 +108,8 @@ def while_journalling():
 from data_synthesis import commands
 from genrec.data import load_dataset
 toy = load_dataset("toy")
-view = commands._view(toy, commands.TextConfig())
-commands._view = lambda dataset, config: view  # made before the fork: polars' threads do not survive one
+view = commands.view_of(toy, commands.TextConfig())
+commands.view_of = lambda dataset, config: view  # made before the fork: polars' threads do not survive one
 commands.load_dataset = lambda name: toy
 for phase in (before_upload_is_noted, between_upload_and_batch, before_batch_is_noted, while_polling,
               while_collecting, while_journalling):

@@ -10,6 +10,7 @@ from data_synthesis.cli import main
 from data_synthesis.config import EngineConfig
 from data_synthesis.core.asking import JobConfig
 from data_synthesis.options import expand
+from data_synthesis.prompts.wording import COMMANDS
 from genrec.data.chains import read_chains
 
 
@@ -60,6 +61,16 @@ def test_estimate_adds_up_without_asking(capsys: pytest.CaptureFixture[str]) -> 
     lines = dict(line.rsplit(None, 1) for line in capsys.readouterr().out.splitlines() if "minutes" not in line)
     assert lines["requests"] == "10"
     assert float(lines["money, about"]) == float(lines["prompt tokens, at most"].replace(",", ""))
+
+
+def test_estimate_of_all_commands_ends_with_their_sum(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", "toy", "--engine", "openai", "--model", "m", "--price_in", "1", "--price_out", "1"]
+    assert main(["estimate", "all", *words, "max_rows=10", "max_chains=10"]) == 0
+    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:]}
+    assert set(rows) == {*COMMANDS, "all"}
+    assert [row[0] for row in rows.values()] == ["10"] * 6 + ["60"]
+    tokens = {name: int(row[1].replace(",", "")) for name, row in rows.items()}
+    assert tokens["all"] == sum(tokens[name] for name in COMMANDS)
 
 
 def test_check_passes_the_teachers_file_and_finds_a_planted_leak(

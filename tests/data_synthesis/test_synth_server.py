@@ -138,8 +138,8 @@ import jsonschema, openai, tenacity
 faulthandler.dump_traceback_later(200, exit=True)
 url, out, kills = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 toy, config = load_dataset("toy"), TextConfig(attempts=5)
-view = commands._view(toy, config)
-commands._view = lambda dataset, config: view  # made before the fork: polars' threads do not survive one
+view = commands.view_of(toy, config)
+commands.view_of = lambda dataset, config: view  # made before the fork: polars' threads do not survive one
 journal = partial_path(out)
 
 def work():

@@ -4,6 +4,7 @@
 `results/ablation_<what>.json` compares values of one setting (recipes/gream_ablate.py).
 `results/bench_<what>.json` holds ours, peer, ratio, machine, versions and revision of a benchmark, or several
 of them under "cases".
+`results/synth_<what>.json` holds the reject tables of a synthesis run.
 
 Run `python -m genrec.metrics.report.results` to write both, with `--check` to compare only.
 """
@@ -22,6 +23,7 @@ from genrec.metrics.report.bench import bench_section, origin_line
 from genrec.metrics.report.columns import number, over_seeds, result_tables, row_name
 from genrec.metrics.report.markdown import finding_list, markdown_table, title_of, warning_block
 from genrec.metrics.report.schema import checked
+from genrec.metrics.report.synthesis import synthesis_section
 from genrec.metrics.report.text import fact, in_markdown
 from genrec.metrics.report.verdict import findings
 
@@ -35,7 +37,7 @@ NOTHING = "No run has been committed to `results/` yet; `make demo` writes one t
 Named = Mapping[str, Mapping[str, Any]]
 
 
-KINDS = ("ablation", "bench")
+KINDS = ("ablation", "bench", "synth")
 
 
 def read_results(folder: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -45,7 +47,7 @@ def read_results(folder: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
         folder: Folder with *.json; one that is missing holds nothing.
 
     Returns:
-        The files' content by kind ("run", "ablation", "bench"), then by name of the file, in order of name.
+        The files' content by kind ("run", "ablation", "bench", "synth"), then by name of the file, in order of name.
 
     Raises:
         ValueError: A file is not JSON, or a run lacks a section of metrics.json; the file is named.
@@ -77,6 +79,7 @@ def render_results(folder: str | Path) -> tuple[str, str]:
     found = read_results(folder)
     parts = [INTRODUCTION, *[_section(name, run) for name, run in found["run"].items()]]
     parts += [ablation_section(found["ablation"])] if found["ablation"] else []
+    parts += [synthesis_section(found["synth"])] if found["synth"] else []
     parts += [bench_section(found["bench"])] if found["bench"] else []
     parts += [] if any(found.values()) else [NOTHING]
     return "\n".join(parts), readme_table(found["run"])
