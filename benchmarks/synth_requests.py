@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,19 +136,19 @@ def one_run(kind: str, requests: int, url: str) -> dict[str, float]:
     return spent
 
 
-def compare(requests: int, runs: int) -> dict[str, dict[str, list[float]]]:
-    """Alternating runs, each in a fresh process: kind -> "wall" and "cpu" -> seconds per run."""
-    found: dict[str, dict[str, list[float]]] = {kind: {"wall": [], "cpu": []} for kind in KINDS}
+def compare(requests: int, runs: int, kinds: Sequence[str]) -> Iterator[dict[str, dict[str, list[float]]]]:
+    """Alternating runs, each in a fresh process; yields after each round: kind -> "wall", "cpu" -> seconds per run."""
+    found: dict[str, dict[str, list[float]]] = {kind: {"wall": [], "cpu": []} for kind in kinds}
     command = [sys.executable, __file__, "--requests", str(requests)]
     for number in range(runs):
-        for kind in KINDS if number % 2 == 0 else KINDS[::-1]:
+        for kind in kinds if number % 2 == 0 else kinds[::-1]:
             with server("--delay", str(DELAY)) as url:
                 done = subprocess.run([*command, "--one", kind, url], capture_output=True, text=True, check=True)
             spent = json.loads(done.stdout.splitlines()[-1])
             for name, seconds in spent.items():
                 found[kind][name].append(round(seconds, 3))
             print(number, kind, spent, flush=True)
-    return found
+        yield found
 
 
 def failing_run(requests: int) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def failing_run(requests: int) -> dict[str, Any]:
 def summary(found: dict[str, dict[str, list[float]]], requests: int) -> list[dict[str, Any]]:
     """One case per peer and measure: medians, their ratio and all runs."""
     cases = []
-    for peer in KINDS[1:]:
+    for peer in list(found)[1:]:
         for name, unit, scale in (("wall", "s", 1.0), ("cpu", "CPU ms per request", 1000 / requests)):
             ours, theirs = (statistics.median(found[kind][name]) * scale for kind in ("ours", peer))
             cases.append(
@@ -195,26 +195,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5, help="runs per kind, alternating")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS, help="ours first")
     parser.add_argument("--one", nargs=2, metavar=("KIND", "URL"), help="one run in this process (used by the others)")
     parser.add_argument("--out", type=Path, default=Path("results/bench_synth_requests.json"))
     options = parser.parse_args()
     if options.one:
         print(json.dumps(one_run(options.one[0], options.requests, options.one[1])))
         return
-    cases = summary(compare(options.requests, options.runs), options.requests)
-    setting = {"requests": options.requests, "at_once": AT_ONCE, "seconds_per_answer": DELAY, "runs": options.runs}
-    setting["load_average"] = round(os.getloadavg()[0], 1)
-    result = {
+    failing = failing_run(min(options.requests, 2_000))
+    print(failing, flush=True)
+    for found in compare(options.requests, options.runs, options.kinds):  # written after each round: it may be stopped
+        write_json(options.out, report(found, options.requests, failing))
+    for case in summary(found, options.requests):
+        print("{case}: ours {ours}, peer {peer} {unit}, ratio {ratio}".format(**case))
+
+
+def report(found: dict[str, dict[str, list[float]]], requests: int, failing: dict[str, Any]) -> dict[str, Any]:
+    """The content of the result file."""
+    setting = {
+        "requests": requests,
+        "at_once": AT_ONCE,
+        "seconds_per_answer": DELAY,
+        "runs": len(found["ours"]["wall"]),
+        "load_average": round(os.getloadavg()[0], 1),
+    }
+    return {
         "what": "gream-synth items against gather loops over AsyncOpenAI, local server; medians, ratio: ours over it",
-        "cases": cases,
+        "cases": summary(found, requests),
         "setting": setting,
-        "a_fifth_fails": failing_run(options.requests),
+        "a_fifth_fails": failing,
         **bench_origin(),
     }
-    write_json(options.out, result)
-    for case in cases:
-        print("{case}: ours {ours}, peer {peer} {unit}, ratio {ratio}".format(**case))
-    print(result["a_fifth_fails"])
 
 
 if __name__ == "__main__":

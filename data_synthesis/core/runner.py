@@ -89,6 +89,7 @@ class Run(Generic[Record]):
 
     def __post_init__(self) -> None:
         self.rows = defaultdict(list)
+        self._accepted: dict[str, Record] = {}
         for row in self.journal.rows:
             self.rows[row["key"]].append(row)
         spent = sum((Usage(*row["usage"]) for row in self.journal.rows if "usage" in row), Usage())
@@ -179,7 +180,10 @@ class Run(Generic[Record]):
             record = self.work.read(prompt, parse_answer(answer, prompt.schema))
         except InvalidAnswer as error:
             return error.reason
-        return self.work.judge(record) or (None if self.work.accept(record) else REPEATED)
+        if reason := self.work.judge(record) or (None if self.work.accept(record) else REPEATED):
+            return reason
+        self._accepted[prompt.key] = record  # the outcome need not read the answer once more
+        return None
 
     def _miss(self, key: str, error: Transient) -> None:
         """Counts a question without an answer; many in a row end the job."""
@@ -200,7 +204,10 @@ class Run(Generic[Record]):
         good = next((r for r in rows if r["reason"] is None), None)
         kept = good or next((r for r in rows if r["reason"] == REPEATED), None)
         rejected = tuple(row["reason"] for row in rows if row["reason"])
-        return Outcome(prompt.key, self._record(prompt, kept) if kept else None, rejected)
+        record = self._accepted.get(prompt.key)
+        if record is None and kept is not None:
+            record = self._record(prompt, kept)
+        return Outcome(prompt.key, record, rejected)
 
     def _record(self, prompt: Prompt, row: dict[str, Any]) -> Record:
         """The record of a journalled answer that was valid when it came."""

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class BatchApiEngine:
 
     async def complete(self, prompt: Prompt) -> Answer:
         """Answers one prompt (see `Engine`)."""
+        schemas = self._schemas  # another prompt's refusal may change it meanwhile
         name = self._id_of(prompt)
         if (sent := self._state.holding(name)) is None:
             sent = await self._submitted(name, prompt)
@@ -61,7 +63,7 @@ class BatchApiEngine:
         if name not in lines:
             self._state.forget(name)  # the batch expired or was cancelled before it came to this one
             raise Transient(f"batch {sent.batch} ended without an answer to this prompt")
-        return self._read(name, lines[name])
+        return self._read(name, lines[name], schemas)
 
     async def close(self) -> None:
         """Stops looking; the batches go on at the server and the next run collects them."""
@@ -158,8 +160,7 @@ class BatchApiEngine:
         logger.info("batch %s: %s", sent.batch, batch.status)
         lines: dict[str, Any] = {}
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
-            content = await self._call(lambda client, file=file: client.files.content(file))
-            lines |= _lines_by_id(content.text)
+            lines |= _lines_by_id(await self._call(partial(_content, file)))
         return lines
 
     async def _call(self, use: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -169,7 +170,7 @@ class BatchApiEngine:
         except Transient as error:
             raise Transient(str(error), error.retry_after) from None
 
-    def _read(self, name: str, line: Mapping[str, Any]) -> Answer:
+    def _read(self, name: str, line: Mapping[str, Any], schemas: bool) -> Answer:
         """The answer in a result line.
 
         Raises:
@@ -181,7 +182,7 @@ class BatchApiEngine:
             answer = read_completion(body)
             return replace(answer, text=self._connection.blank(answer.text))
         said = self._connection.blank(json.dumps(line.get("error") or body))
-        failure = failure_of(status, said, {}, self._schemas)
+        failure = failure_of(status, said, {}, schemas)
         if isinstance(failure, SchemaRefused):
             if self.config.structured == "schema":
                 raise Fatal(f"{self.name} takes no JSON schemas; set --structured none")
@@ -191,6 +192,10 @@ class BatchApiEngine:
             self._state.forget(name)
         assert isinstance(failure, EngineError)
         raise failure
+
+
+async def _content(file: str, client: Any) -> str:
+    return str((await client.files.content(file)).text)
 
 
 async def _batch_of_file(client: Any, file: str) -> str | None:

@@ -105,7 +105,7 @@ def language_check(facts: ItemFacts, record: Record, options: FilterOptions) -> 
         return None
     text = _without_names(facts, record)
     letters = [c for c in text if c.isalpha()]
-    latin = sum("LATIN" in unicodedata.name(c, "") for c in letters)
+    latin = len(letters) if text.isascii() else sum("LATIN" in unicodedata.name(c, "") for c in letters)
     if len(letters) >= 10 and latin < 0.7 * len(letters):
         return "wrong_language"
     said = words(text)
