@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from data_synthesis.text import ngrams, words
 
 HASHES, SHINGLE = 128, 3
+BANDS = (32, 4)  # 32 bands of 4 hashes: a pair of Jaccard 0.5 meets in 87 % of cases, of 0.7 in 99.9 %
 
 
 def near_duplicates(texts: Sequence[str], threshold: float) -> list[bool]:
@@ -22,7 +23,7 @@ def near_duplicates(texts: Sequence[str], threshold: float) -> list[bool]:
     """
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=threshold, num_perm=HASHES)
+    index = MinHashLSH(num_perm=HASHES, params=BANDS)  # finds candidates; the threshold is held below
     empty = MinHash(num_perm=HASHES, seed=0)
     kept: dict[int, MinHash] = {}
     for at, text in enumerate(texts):

@@ -18,7 +18,7 @@ Serve = Callable[..., Any]
 
 def _command(out: Path, server: Any, *words: str) -> list[str]:
     settings = ["--data", "toy", "--engine", "openai", "--model", "m", "--quiet", "--retry_wait", "0.01"]
-    settings += ["near_duplicates=0", "attempts=4", "max_rows=25"]
+    settings += ["near_duplicates=0", "attempts=8", "max_rows=25"]
     return ["items", "--out", str(out), "--base_url", server.url, *settings, *words]
 
 
@@ -27,6 +27,7 @@ def test_parts_one_after_another_make_the_file_of_the_whole(serve: Serve, tmp_pa
     whole, parts = tmp_path / "whole.jsonl", tmp_path / "parts.jsonl"
     assert main(_command(whole, server)) == 0
     assert main(_command(parts, server, "shards=3")) == 0
+    assert len(read_texts(parts)) == 25
     assert [row.subject for row in read_texts(parts)] == [row.subject for row in read_texts(whole)]
     found = json.loads(statistics_path(parts).read_text())
     assert found["events"] == json.loads(statistics_path(whole).read_text())["events"]
