@@ -130,13 +130,15 @@ def run_job(
     with Journal(partial_path(out), fingerprint, overwrite=overwrite) as journal:
         run = Run(task, engine, job, journal, meter)
         outcomes = _without_repeats(asyncio.run(_settle(run)), engine, task.options)
+        _write_rejects(out, outcomes, journal)
         accepted = _accepted(outcomes)
         statistics = {
             **_statistics(task, engine, outcomes, fingerprint, words_hash, allow_empty),
             **_spent(run.spent, job),
             **(describe(accepted) if accepted else {}),
         }
-        _publish(out, outcomes, statistics, journal)
+        write_rows(out, accepted)
+        write_json(statistics_path(out), {**statistics, "sha256": sha256_of(out)})  # last: it says "finished"
         journal.remove()
         batches_path(out).unlink(missing_ok=True)
     return JobResult(out, statistics, time.perf_counter() - begun, len(prompts) - meter.resumed, meter.retries)
@@ -194,9 +196,8 @@ def _spent(usage: Usage, job: JobConfig) -> dict[str, Any]:
     return {"tokens": tokens, "cost": round(job.prices.of(usage), 6)}
 
 
-def _publish(out: Path, outcomes: Sequence[Outcome[Any]], statistics: dict[str, Any], journal: Journal) -> None:
-    """Writes all files whole, the statistics last: they carry the fingerprint that says "finished"."""
-    write_rows(out, _accepted(outcomes))
+def _write_rejects(out: Path, outcomes: Sequence[Outcome[Any]], journal: Journal) -> None:
+    """Writes every rejected answer with its reason, also where nothing was accepted."""
     repeats = {outcome.key for outcome in outcomes if outcome.rejected and outcome.rejected[-1] == NEAR_DUPLICATE}
     rejects = [row for row in journal.rows if row["reason"]]
     rejects += [
@@ -206,7 +207,6 @@ def _publish(out: Path, outcomes: Sequence[Outcome[Any]], statistics: dict[str, 
         write_whole(rejects_path(out), "".join(json.dumps(row) + "\n" for row in rejects))
     else:
         rejects_path(out).unlink(missing_ok=True)
-    write_json(statistics_path(out), {**statistics, "sha256": sha256_of(out)})
 
 
 def finished(out: Path, fingerprint: str, overwrite: bool) -> dict[str, Any] | None:
