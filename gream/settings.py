@@ -41,6 +41,12 @@ class IndexArguments(StageArguments):
     items: str | None = field(
         default=None, metadata={"help": "Own table: a second table with item fields, or an Amazon metadata dump."}
     )
+    descriptions: str | None = field(
+        default=None,
+        metadata={
+            "help": "Item descriptions of `gream-synth items`, instead of the catalogue's; none = as is."
+        },
+    )
     min_rating: float | None = field(default=None, metadata={"help": "Drop interactions rated lower; none = keep all."})
     on_error: str = field(
         default="raise",

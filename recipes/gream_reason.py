@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trl import SFTConfig
 
-from genrec.data.files import sha256_of
+from genrec.data.load import content_hash
 from genrec.run import parse_stage, stage_session
 from genrec.versions import check
 from gream.settings import ReasonArguments
@@ -24,7 +24,7 @@ def main() -> None:
     """Run the stage."""
     arguments, config = parse_stage([ReasonArguments, SFTConfig], CONFIG, __doc__)
     check()
-    content = "".join(sha256_of(Path(file)) for file in arguments.chains)
+    content = content_hash(*arguments.chains)
     after = ("index", "cot", arguments.start_from)
     with stage_session("reason", arguments, config, after=after, content=content) as session:
         if session.skip:

@@ -120,3 +120,22 @@ def read_texts(path: str | Path) -> list[TextRecord]:
         DataError: Names file, row and field of the first bad one.
     """
     return [TextRecord.from_row(row, path, number) for number, row in read_rows(path)]
+
+
+def read_descriptions(path: str | Path) -> dict[str, str]:
+    """Reads item descriptions, such as the command `items` of the synthesis tool writes.
+
+    Returns:
+        Item id to description.
+
+    Raises:
+        DataError: A record is not about an item, or has no description.
+    """
+    found: dict[str, str] = {}
+    for number, record in enumerate(read_texts(path), start=1):
+        if record.kind != "items" or not record.texts.get("description"):
+            remedy = "name a file that the command items wrote"
+            what = "a record without an item's description"
+            raise DataError(describe(what, file=path, line=number, value=record.kind, remedy=remedy))
+        found[record.subject] = record.texts["description"]
+    return found

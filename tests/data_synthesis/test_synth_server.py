@@ -1,17 +1,21 @@
 """Against a server that misbehaves: every valid row once, nothing lost in a kill, no key anywhere."""
 
+import errno
 import json
 import logging
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from data_synthesis.cli import CAP, UNAVAILABLE, main
+from data_synthesis.cli import CAP, INTERRUPTED, UNAVAILABLE, main
 from data_synthesis.job import partial_path, rejects_path, statistics_path
+from data_synthesis.journal import Journal
 from genrec.data import Dataset
 from genrec.data.chains import read_chains
 from genrec.data.texts import read_texts
@@ -120,6 +124,44 @@ def test_key_is_refused_on_the_command_line(tmp_path: Path, caplog: pytest.LogCa
     assert main(["items", "--config", str(tmp_path / "c.yaml")]) == 2
     assert "sk-typed" not in caplog.text
     assert "environment" in caplog.text
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_continues(serve: Serve, tmp_path: Path) -> None:
+    server, out = serve("--delay", "0.05"), tmp_path / "a.jsonl"
+    words = _command("items", out, server, "max_rows=40", "near_duplicates=0", "concurrency=4", "timeout=60")
+    process = subprocess.Popen([sys.executable, "-m", "data_synthesis", *words], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not (partial_path(out).exists() and partial_path(out).stat().st_size > 1000):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=100)[1]
+    assert process.returncode == INTERRUPTED
+    assert "interrupted: finished answers are kept" in said
+    assert "Traceback" not in said
+    kept = len(partial_path(out).read_text().splitlines()) - 1
+    before = len(server.log())
+    assert main(words) == 0
+    assert len(server.log()) - before == 40 - kept > 0
+
+
+def test_full_disk_ends_the_job_and_the_same_command_continues(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, out = serve(), tmp_path / "a.jsonl"
+    words = _command("items", out, server, "max_rows=20", "near_duplicates=0", "concurrency=1")
+    write, rows = Journal._write, []
+
+    def full(journal: Journal, row: dict[str, Any]) -> None:
+        rows.append(row)
+        if len(rows) == 8:  # the header and six answers fit
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(journal, row)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "_write", full)
+        assert main(words) == UNAVAILABLE
+    assert main(words) == 0
+    assert len(read_texts(out)) == 20
+    assert len(server.log()) == 21, "only the answer that the disk refused is asked for again"
 
 
 KILLED = """
