@@ -99,12 +99,19 @@ class CotConfig:
         },
     )
     seed: int = field(default=0, metadata={"help": "seed of the chosen events and of the wording"})
+    shots: int = field(
+        default=0,
+        metadata={
+            "help": "worked examples (of other users, by the rules) that a language model is shown before its "
+            "question; small models need one"
+        },
+    )
     attempts: int = field(
         default=8, metadata={"help": "wordings tried per event before its chain is dropped and counted"}
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("max_chains", 0), ("per_user", 1), ("min_history", 1), ("attempts", 1)):
+        for name, least in (("max_chains", 0), ("per_user", 1), ("min_history", 1), ("attempts", 1), ("shots", 0)):
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name} is {value}, but must be at least {least}")

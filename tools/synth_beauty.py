@@ -23,28 +23,31 @@ from genrec.data.texts import read_rows
 from genrec.run.provenance import provenance
 
 MODEL = "smollm2-135m-instruct"
-JOBS = {
-    "cot": ["max_chains=100", "per_user=1", "max_output_tokens=300"],
-    "items": ["max_rows=200", "max_output_tokens=200"],
+COT = ["max_chains=100", "per_user=1", "max_output_tokens=300"]
+JOBS = {  # name in the table -> command, its file, rows, settings
+    "cot": ("cot", "cot.jsonl", 100, COT),
+    "cot after one worked example": ("cot", "cot_shot.jsonl", 100, [*COT, "shots=1"]),
+    "items": ("items", "items.jsonl", 200, ["max_rows=200", "max_output_tokens=200"]),
 }
-ASKED = {"cot": 100, "items": 200}
 
 
-def ask(command: str, out: Path, data: str, url: str) -> None:
-    """Runs a command to its end.
+def ask(name: str, out: Path, data: str, url: str) -> None:
+    """Runs a job to its end.
 
     Raises:
         SystemExit: It ended with another exit code than "done" or "nothing was accepted".
     """
     words = ["engine=openai", f"base_url={url}", f"model={MODEL}", "concurrency=16", "timeout=20000", "attempts=1"]
-    code = synthesize([command, "--data", data, "--out", str(out), *words, *JOBS[command]])
+    command, _, _, more = JOBS[name]
+    code = synthesize([command, "--data", data, "--out", str(out), *words, *more])
     if code not in (0, NOTHING):
-        raise SystemExit(f"{command} ended with exit code {code}; type the same command again")
+        raise SystemExit(f"{name} ended with exit code {code}; type the same command again")
 
 
-def job(command: str, out: Path, seconds: float) -> dict[str, Any]:
+def job(name: str, out: Path, seconds: float) -> dict[str, Any]:
     """One line of the table: from the statistics of a finished job, else from its journal."""
-    about = {"command": command, "model": MODEL, "asked": ASKED[command], "seconds": round(seconds, 1)}
+    wanted = JOBS[name][2]
+    about = {"command": name, "model": MODEL, "asked": wanted, "seconds": round(seconds, 1)}
     if statistics_path(out).exists():
         found = read_json(statistics_path(out))
         tokens = found["tokens"]
@@ -52,8 +55,8 @@ def job(command: str, out: Path, seconds: float) -> dict[str, Any]:
         return {**about, **counts, "prompt_tokens": tokens["prompt"], "answer_tokens": tokens["completion"]}
     path = partial_path(out)
     rows = [row for _, row in read_rows(path)][1:] if path.exists() else []
-    if len(rows) < ASKED[command]:
-        about |= {"command": f"{command} (unfinished)", "asked": len(rows)}
+    if len(rows) < wanted:
+        about |= {"command": f"{name} (unfinished)", "asked": len(rows)}
     return {
         **about,
         "accepted": sum(row["reason"] is None for row in rows),
@@ -73,12 +76,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/synth_beauty.json"))
     options = parser.parse_args()
     jobs = []
-    for command in JOBS:
-        out, began = options.folder / f"{command}.jsonl", time.time()
-        if not options.ask_nothing:
-            ask(command, out, options.data, options.url)
-        jobs.append(job(command, out, time.time() - began))
     known = read_json(options.out) if options.out.exists() else {}
+    earlier = {line["command"]: line["seconds"] for line in known.get("jobs", [])}
+    for name, (_, file, _, _) in JOBS.items():
+        out, began = options.folder / file, time.time()
+        if not options.ask_nothing:
+            ask(name, out, options.data, options.url)
+        seconds = time.time() - began
+        jobs.append(job(name, out, earlier.get(name, 0.0) if options.ask_nothing else seconds))
     trained = {"trained": known["trained"]} if "trained" in known else {}
     what = "SmolLM2-135M-Instruct behind vLLM on a CPU writes about Amazon Beauty 2014; one attempt per row, no repair"
     origin = provenance()

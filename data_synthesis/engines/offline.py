@@ -43,9 +43,13 @@ class OfflineTeacher:
 
     async def complete(self, prompt: Prompt) -> Answer:
         """Answers with the chain of the prompt's `Example`, in the schema of the command cot (see `Engine`)."""
-        chain = self.write(prompt.subject, prompt.attempt)
+        return Answer(json.dumps(self.fields(prompt.subject, prompt.attempt), ensure_ascii=False))
+
+    def fields(self, example: Example, attempt: int = 0) -> dict[str, Any]:
+        """The chain of a training event as the answer to the question of the command cot, and its mode."""
+        chain = self.write(example, attempt)
         place = {item: number for number, item in enumerate(chain.history, start=1)}
-        fields = {
+        return {
             "behaviour": chain.behaviour,
             "preferences": chain.preferences,
             "intent": chain.intent,
@@ -53,7 +57,6 @@ class OfflineTeacher:
             "denoised": [place.get(item, 0) for item in chain.denoised],
             "mode": str(chain.extra.get("mode")),
         }
-        return Answer(json.dumps(fields, ensure_ascii=False))
 
     async def close(self) -> None:
         """Nothing to release."""

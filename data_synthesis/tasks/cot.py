@@ -1,10 +1,13 @@
 """What does `cot` ask, and how does an answer become a chain? Rules and language models answer the same question."""
 
-from functools import partial
+import json
+from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 from data_synthesis.config import CotConfig
 from data_synthesis.engines import Engine, Message, Prompt
+from data_synthesis.engines.offline import OfflineTeacher
 from data_synthesis.examples import Example
 from data_synthesis.facts import ItemFacts
 from data_synthesis.filters import FilterOptions, first_failure
@@ -15,6 +18,7 @@ from data_synthesis.prompts.wording import chat, schema_of
 from data_synthesis.text import clean
 from genrec.data.chains import Chain
 
+SHOT_SEED, SHOT_HISTORY = 10_007, 4  # other events than those of the job, with short histories
 STAGE_TEXTS = ("behaviour", "preferences", "intent", "recommendation")
 
 
@@ -92,5 +96,26 @@ class CotTask:
         return fresh
 
     def _chat(self, example: Example) -> list[Message]:
+        system, user = chat("cot", self.options.language, self._material(example))
+        shown = [shot for other, *shot in self._shots if other != example.user_id][: self.config.shots]
+        return [system, *(message for shot in shown for message in shot), user]
+
+    def _material(self, example: Example) -> str:
         lines = ["history:", *self.view.history_lines(example), f"next item: {self.view.target_line(example)}"]
-        return chat("cot", self.options.language, fenced(lines))
+        return fenced(lines)
+
+    @cached_property
+    def _shots(self) -> list[tuple[str, Message, Message]]:
+        """User, question and answer of worked examples by the rules that pass every filter; one to spare."""
+        if not self.config.shots:
+            return []
+        teacher = OfflineTeacher(self.facts, "full", self.config.seed)
+        seed = self.config.seed + SHOT_SEED
+        events = self.view.events(count=0, per_user=1, max_history=SHOT_HISTORY, min_history=2, seed=seed)
+        good = (e for e in events if len(e.history) > 2 and self.judge(teacher.write(e)) is None)
+        return [self._shot(e, teacher.fields(e)) for e in islice(good, self.config.shots + 1)]
+
+    def _shot(self, example: Example, fields: dict[str, Any]) -> tuple[str, Message, Message]:
+        answer = {name: fields[name] for name in schema_of("cot")["properties"]}
+        said = {"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)}
+        return example.user_id, {"role": "user", "content": self._material(example)}, said

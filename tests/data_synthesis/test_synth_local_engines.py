@@ -57,7 +57,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from genrec.llm.backbones import TinyConfig, load_backbone
 
     texts = ["say one two three words to the tokenizer"] * 20
-    shape = TinyConfig(hidden_size=32, num_layers=1, num_heads=2, intermediate=32, vocab_size=300)
+    shape = TinyConfig(hidden_size=64, num_layers=1, num_heads=2, intermediate=32, vocab_size=300)  # vLLM: 32 per head
     model, tokenizer = load_backbone("tiny", texts=texts, tiny=shape)
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
     folder = tmp_path_factory.mktemp("model")

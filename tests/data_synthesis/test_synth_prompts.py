@@ -143,3 +143,21 @@ def test_numbers_that_json_schema_takes_for_integers_are_places(toy: Dataset) ->
     record = task.read(prompt, fields)
     assert record.kept == [*record.history[:2], "", "", ""]
     assert task.judge(record) == "denoised_unknown"
+
+
+def test_worked_examples_are_of_other_users_and_pass_the_filters(toy: Dataset) -> None:
+    view = TrainingView(toy)
+    config = CotConfig(max_chains=0, per_user=2, shots=1)
+    task = CotTask(view, config, FilterOptions(), OfflineTeacher(view.facts))
+    plain = CotTask(view, replace(config, shots=0), FilterOptions(), OfflineTeacher(view.facts))
+    held_out = {view.user_ids[user]: {*map(int, h[-2:])} for user, h in enumerate(toy.histories)}
+    for prompt, bare in zip(task.prompts(), plain.prompts(), strict=True):
+        roles = [message["role"] for message in prompt.messages]
+        assert roles == ["system", "user", "assistant", "user"]
+        assert [prompt.messages[0], prompt.messages[-1]] == bare.messages
+        assert prompt.messages[1] != prompt.messages[3]
+        parse_answer(Answer(prompt.messages[2]["content"]), schema_of("cot"))
+    for user, question, _ in task._shots:
+        named = {i for i, title in enumerate(view.facts.names.titles) if f" {title} (" in question["content"]}
+        train = {*map(int, toy.histories[view.user_ids.index(user)][:-2])}
+        assert named <= train, held_out[user] & named
