@@ -7,6 +7,7 @@ WITH_VLLM ?= 1
 CONFIG ?= accelerate_configs/cpu.yaml
 STAGES ?= index cot align reason srpo eval
 SETTING ?= tiny_ml100k
+PORT ?= 8000
 PYTEST_ARGS ?=
 COVERAGE ?= 85
 WORKERS ?= 2
@@ -23,10 +24,10 @@ export PYTHONUNBUFFERED = 1
 bootstrap = @$(or $(PYTHON),python3) tools/bootstrap.py --venv $(VENV) --extras "$(1)" $(if $(filter 1,$(2)),--vllm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup assets demo test lint format bench results wheel lock clean distclean
+.PHONY: help setup assets demo test lint format bench synth-server results wheel lock clean distclean
 
 help: ## print these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "variables: VENV=$(VENV) EXTRAS=$(EXTRAS) WITH_VLLM=$(WITH_VLLM) SETTING=$(SETTING) CONFIG=$(CONFIG)"
 	@echo "           TORCH_INDEX_URL (where a CPU torch is looked for last), GREAM_FLAVOUR=cpu|gpu, PYTHON"
 
@@ -67,6 +68,10 @@ format: ## let ruff rewrite what it can
 bench: ## every benchmark: our speed against a named peer, as ratios
 	$(call bootstrap,dev,0)
 	@set -e; for script in benchmarks/[a-z]*.py; do echo "[bench] $$script"; $(BIN)/python $$script; done
+
+synth-server: ## SmolLM2-135M behind vLLM on this machine's CPU (PORT), to try gream-synth without a key
+	$(call bootstrap,$(EXTRAS),1)
+	@exec $(BIN)/python tools/synth_server.py --port $(PORT)
 
 results: ## render RESULTS.md and the README table from results/*.json
 	$(call bootstrap,,0)

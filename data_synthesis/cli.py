@@ -3,31 +3,25 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from data_synthesis.config import CotConfig
+from data_synthesis import help_texts as say
+from data_synthesis.config import CotConfig, EngineConfig
+from data_synthesis.core.asking import JobConfig
+from data_synthesis.core.budget import CapReached
+from data_synthesis.core.runner import Unavailable
+from data_synthesis.engines import EngineError
+from data_synthesis.filters import FilterOptions
+from data_synthesis.job import NothingAccepted
+from data_synthesis.options import add_settings, expand
+from data_synthesis.prompts.wording import COMMANDS
+from data_synthesis.ray_job import ShardsFailed
+from data_synthesis.sharding import ShardConfig
+from data_synthesis.tasks.texts import TextConfig
 
-_COT_HELP = """\
-Writes five-stage reasoning chains: behaviour evidence, preferences, intent, recommendation with its reason,
-and the denoised history. The teacher is a set of rules over titles, categories, brands, genres and years: no
-model, no network, the same file for the same settings. It knows the next training item and must not name it
-before stage 4: every chain is checked for that, for a reason anchored in the history, and for a wording that
-is not a copy of another chain's with the names exchanged. Validation and test items are never read.
-"""
-_COT_EXAMPLES = """\
-examples:
-  python -m data_synthesis cot --data toy --out chains.jsonl --max_chains 200
-  python -m data_synthesis cot --data movielens_100k --out runs/demo/chains/train.jsonl --per_user 4
-  python -m data_synthesis cot --data runs/demo/data --out chains.jsonl --style full --seed 7
-
-files:
-  chains.jsonl              one chain per line (schema: genrec.data.chains.Chain), written whole at the end
-  chains.jsonl.stats.json   counts by reject reason, words per stage, share of chains that differ once item
-                            names are masked, provenance
-  chains.jsonl.partial      finished chains of an unfinished run: type the same command again and it continues
-"""
+logger = logging.getLogger(__name__)
+WRONG_INPUT, CAP, UNAVAILABLE, NOTHING, INTERRUPTED = 2, 3, 4, 5, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,66 +31,150 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command-line words; those of the process by default.
 
     Returns:
-        Exit code: 0 done, 2 wrong input (as argparse), 130 interrupted (finished work is kept).
+        Exit code: 0 done, 2 wrong input (as argparse), 3 a cap was reached, 4 the engine or the disk failed (3 and
+        4: the same command continues), 5 nothing was accepted, 130 interrupted (finished work is kept).
     """
-    options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for library in ("httpx", "httpx2"):  # they log a line per request
+        logging.getLogger(library).setLevel(logging.WARNING)
+    try:
+        options = build_parser().parse_args(expand(sys.argv[1:] if arguments is None else arguments))
+    except ValueError as error:
+        return _failed(WRONG_INPUT, f"error: {error}")
+    return run_parsed(options)
+
+
+def run_parsed(options: argparse.Namespace) -> int:
+    """Runs a parsed command; returns the exit code and logs what went wrong."""
     try:
         return int(options.run(options))
+    except NothingAccepted as error:
+        return _failed(NOTHING, f"error: {error}")
     except (ValueError, FileNotFoundError) as error:
-        logging.getLogger(__name__).error("error: %s", error)
-        return 2
+        return _failed(WRONG_INPUT, f"error: {error}")
+    except CapReached as error:
+        return _failed(CAP, f"stopped: {error}")
+    except (Unavailable, EngineError, ShardsFailed, OSError) as error:
+        return _failed(UNAVAILABLE, f"stopped: {error}; finished answers are kept, the same command continues")
     except KeyboardInterrupt:
-        logging.getLogger(__name__).error("interrupted: finished chains are kept, the same command continues")
-        return 130
+        return _failed(INTERRUPTED, "interrupted: finished answers are kept, the same command continues")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m data_synthesis",
-        description="Writes and checks text that recommenders are trained on.",
+        prog="python -m data_synthesis", description=say.PROGRAM, epilog=say.EXIT_CODES, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _add_cot(commands)
+    for command in COMMANDS:
+        _add_writer(_add(commands, command, run_write), command)
+    estimate = _add(commands, "estimate", run_estimate)
+    estimate.add_argument("what", choices=(*COMMANDS, "all"), help="the command whose cost is estimated, or all")
+    _add_writer(estimate, "estimate", out=False)
+    _add_readers(commands)
     return parser
 
 
-def _add_cot(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """The command `cot`."""
-    cot = commands.add_parser(
-        "cot",
-        help="five-stage reasoning chains over training interactions",
-        description=_COT_HELP,
-        epilog=_COT_EXAMPLES,
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    """One command with its help."""
+    summary, description, epilog = say.HELP[name]
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    cot.add_argument(
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--data",
         required=True,
         help="dataset by name (toy, movielens_100k, ...) or path: whatever genrec.data.load_dataset reads, "
         "such as the data folder of a run",
     )
-    cot.add_argument("--out", required=True, type=Path, help="JSON-lines file to write")
-    for entry in fields(CotConfig):
-        cot.add_argument(
-            f"--{entry.name}",
-            type=type(entry.default),
-            default=entry.default,
-            choices=entry.metadata.get("choices"),
-            help=f"{entry.metadata['help']} (default: {entry.default})",
-        )
-    cot.add_argument("--overwrite", action="store_true", help="replace files that other settings or data made")
-    cot.add_argument("--quiet", action="store_true", help="no progress bar")
-    cot.set_defaults(run=_run_cot)
 
 
-def _run_cot(options: argparse.Namespace) -> int:
-    """Loads the data and writes the chains."""
-    config = CotConfig(**{entry.name: getattr(options, entry.name) for entry in fields(CotConfig)})
-    from data_synthesis.cot import synthesize_chains
-    from genrec.data import load_dataset
+def _add_writer(parser: argparse.ArgumentParser, command: str, out: bool = True) -> None:
+    """Flags of a command that asks an engine."""
+    _add_data(parser)
+    if out:
+        parser.add_argument("--out", required=True, type=Path, help="file to write: .jsonl or .parquet")
+        parser.add_argument("--overwrite", action="store_true", help="replace files that other settings or data made")
+        parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--config", metavar="FILE", help="YAML file with any of these settings; the command line wins")
+    if command in ("cot", "estimate"):
+        add_settings(parser, CotConfig, "chains")
+    if command != "cot":
+        known = {action.dest for action in parser._actions}
+        add_settings(parser, TextConfig, "texts", known)
+    add_settings(parser, EngineConfig, "engine")
+    add_settings(parser, JobConfig, "limits")
+    add_settings(parser, FilterOptions, "filters")
+    if out:
+        add_settings(parser, ShardConfig, "parts")
 
-    dataset = load_dataset(options.data)
-    synthesize_chains(dataset, config, options.out, overwrite=options.overwrite, progress=not options.quiet)
-    return 0
+
+def _add_readers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Commands that read finished files."""
+    check = _add(commands, "check", run_check)
+    check.add_argument("file", type=Path, help="chains or texts, .jsonl or .parquet")
+    check.add_argument("--config", metavar="FILE", help="YAML file with any of these settings")
+    _add_data(check)
+    add_settings(check, FilterOptions, "filters")
+    show = _add(commands, "show", run_show)
+    show.add_argument("count", type=int, help="rows")
+    show.add_argument("file", type=Path, help="chains or texts, .jsonl or .parquet")
+    push = _add(commands, "push", run_push)
+    push.add_argument("file", type=Path, help="a finished file, with its .stats.json beside it")
+    push.add_argument("--to", required=True, help="a folder (with a slash or a dot in front), or hub:<owner>/<name>")
+    push.add_argument("--public", action="store_true", help="on the hub: visible to everybody")
+
+
+def run_write(options: argparse.Namespace) -> int:
+    """A command that writes records."""
+    from data_synthesis.commands import write
+
+    return write(options)
+
+
+def run_estimate(options: argparse.Namespace) -> int:
+    """Tokens, requests, time and money beforehand."""
+    from data_synthesis.forecast import estimate
+
+    return estimate(options)
+
+
+def run_check(options: argparse.Namespace) -> int:
+    """Every filter over a file."""
+    from data_synthesis.reading import check
+
+    return check(options)
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """A few rows, readable."""
+    from data_synthesis.reading import show
+
+    return show(options)
+
+
+def run_push(options: argparse.Namespace) -> int:
+    """A dataset with its card."""
+    from data_synthesis.push import push
+
+    return push(options)
+
+
+def _failed(code: int, message: str) -> int:
+    """Says why the command ends."""
+    logger.error("%s", message)
+    return code

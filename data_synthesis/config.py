@@ -1,10 +1,69 @@
-"""What can a user set about chain synthesis? One dataclass, its help texts and its rules."""
+"""What can a user set about chains and about the engine? Dataclasses with their help texts and rules."""
 
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from data_synthesis.wording.parts import STYLES, Style
 from genrec.data.split import SplitKind
+
+EngineKind = Literal["offline", "openai", "openai_batch", "vllm", "transformers"]
+Structured = Literal["auto", "schema", "none"]
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Who writes the texts.
+
+    Raises:
+        ValueError: A value breaks its rule.
+    """
+
+    engine: EngineKind = field(
+        default="offline",
+        metadata={
+            "help": "offline: rules, no model (command cot only); openai: any OpenAI-compatible server; openai_batch: "
+            "OpenAI's Batch API (cheaper, answers within a day); vllm, transformers: a model in this process",
+            "choices": get_args(EngineKind),
+        },
+    )
+    model: str = field(default="", metadata={"help": "name of the model on the server, hub id or folder"})
+    base_url: str = field(
+        default="", metadata={"help": "address of the server, such as http://localhost:8000/v1; empty = OpenAI's"}
+    )
+    api_key_env: str = field(
+        default="OPENAI_API_KEY",
+        metadata={"help": "environment variable that holds the key; a key itself is never taken from here"},
+    )
+    temperature: float = field(default=0.7, metadata={"help": "sampling temperature"})
+    max_output_tokens: int = field(default=600, metadata={"help": "most tokens of an answer"})
+    structured: Structured = field(
+        default="auto",
+        metadata={
+            "help": "JSON schemas at the server: schema = always, none = never, auto = until it refuses them",
+            "choices": get_args(Structured),
+        },
+    )
+    batch: int = field(default=16, metadata={"help": "prompts per batch (transformers and vllm)"})
+    dtype: str = field(
+        default="auto", metadata={"help": "number format (transformers and vllm): auto, float32, bfloat16, ..."}
+    )
+    max_model_len: int = field(default=0, metadata={"help": "longest prompt and answer (vllm); 0 = the model's own"})
+    batch_requests: int = field(default=10_000, metadata={"help": "most requests of one batch (openai_batch)"})
+    poll_seconds: float = field(default=30.0, metadata={"help": "seconds between two looks at a batch (openai_batch)"})
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("engine", get_args(EngineKind)), ("structured", get_args(Structured))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}")
+        if self.engine != "offline" and not self.model:
+            raise ValueError(f"engine {self.engine!r} needs a model: set --model")
+        if self.temperature < 0 or self.max_output_tokens < 1 or self.batch < 1:
+            raise ValueError("temperature must be at least 0, max_output_tokens and batch at least 1")
+        if self.batch_requests < 1 or self.poll_seconds <= 0 or self.max_model_len < 0:
+            raise ValueError("batch_requests must be at least 1, poll_seconds above 0, max_model_len at least 0")
+        if urlsplit(self.base_url).username is not None:
+            raise ValueError("base_url holds a user name or password; put the credential into the variable api_key_env")
 
 
 @dataclass(frozen=True)
@@ -40,12 +99,19 @@ class CotConfig:
         },
     )
     seed: int = field(default=0, metadata={"help": "seed of the chosen events and of the wording"})
+    shots: int = field(
+        default=0,
+        metadata={
+            "help": "worked examples (of other users, by the rules) that a language model is shown before its "
+            "question; small models need one"
+        },
+    )
     attempts: int = field(
         default=8, metadata={"help": "wordings tried per event before its chain is dropped and counted"}
     )
 
     def __post_init__(self) -> None:
-        for name, least in (("max_chains", 0), ("per_user", 1), ("min_history", 1), ("attempts", 1)):
+        for name, least in (("max_chains", 0), ("per_user", 1), ("min_history", 1), ("attempts", 1), ("shots", 0)):
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"{name} is {value}, but must be at least {least}")

@@ -27,7 +27,7 @@ class Example:
 
 
 def choose_examples(
-    train: Sequence[np.ndarray],
+    train: Sequence[Sequence[int] | np.ndarray],
     user_ids: Sequence[str],
     *,
     max_chains: int | None,
@@ -66,6 +66,6 @@ def _positions(length: int, count: int, min_history: int, seed: str) -> list[int
     return Random(f"positions|{seed}").sample(possible, min(count, len(possible)))
 
 
-def _example(items: np.ndarray, user: int, user_id: str, position: int, max_history: int) -> Example:
+def _example(items: Sequence[int] | np.ndarray, user: int, user_id: str, position: int, max_history: int) -> Example:
     history = tuple(int(item) for item in items[max(0, position - max_history) : position])
     return Example(user, user_id, position, history, int(items[position]))

@@ -87,6 +87,10 @@ class ItemFacts:
             raise ValueError(f"item {item_id!r} is not in the catalogue of {len(self.item_ids)} items")
         return self._index[item_id]
 
+    def knows(self, item_ids: Iterable[str]) -> bool:
+        """True when the catalogue has every one of the ids."""
+        return all(item_id in self._index for item_id in item_ids)
+
     def words_of(self, items: Iterable[int]) -> set[str]:
         """All title and attribute words of some items."""
         return set().union(*(self.vocabulary[item] for item in items))

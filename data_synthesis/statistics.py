@@ -1,16 +1,44 @@
-"""What is in a file of chains? Counts, lengths and diversity for the statistics file and the log."""
+"""What is in a file? Counts by reject reason, lengths and diversity for the statistics file and the log."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from data_synthesis.core.runner import REPEATED, Outcome
 from data_synthesis.facts import ItemFacts
-from data_synthesis.filters import MIN_DISTINCT_SHARE
 from data_synthesis.masking import distinct_share, mask_chain
 from genrec.data.chains import Chain
 
+MIN_DISTINCT_SHARE = 0.9  # of 1,000 chains, after item names are masked
 SAMPLE = 1_000  # chains of the diversity rule
 STAGES = ("behaviour", "preferences", "intent", "recommendation")
+
+
+def count_reasons(outcomes: Iterable[Outcome[Any]]) -> dict[str, dict[str, int]]:
+    """Counts by reason.
+
+    Returns:
+        "events": read, accepted, dropped, and accepted although the wording repeats an earlier one;
+        "rejected_attempts": how often each reason rejected an answer; "dropped_events": the reason of
+        each event without a record.
+    """
+    attempts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    kept_repeated = 0
+    total = accepted = 0
+    for outcome in outcomes:
+        total += 1
+        attempts.update(outcome.rejected)
+        if outcome.record is None:
+            dropped[str(outcome.dropped)] += 1
+        else:
+            accepted += 1
+            kept_repeated += outcome.record.extra.get("attempt") != len(outcome.rejected)
+    return {
+        "events": {"read": total, "accepted": accepted, "dropped": total - accepted, REPEATED: kept_repeated},
+        "rejected_attempts": dict(sorted(attempts.items())),
+        "dropped_events": dict(sorted(dropped.items())),
+    }
 
 
 def describe_chains(facts: ItemFacts, chains: Sequence[Chain]) -> dict[str, Any]:

@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from genrec.data import Dataset, load_dataset
 from genrec.data.files import write_json
 from genrec.data.split import SplitKind
+from genrec.data.texts import read_descriptions
 from genrec.fetch import cache_folder
 from genrec.llm.backbones import TinyConfig, load_backbone
 from genrec.run.estimate import estimate
@@ -31,7 +33,7 @@ from gream.workspace import SPLIT_FILE
 
 def load_data(arguments: IndexArguments) -> Dataset:
     """The dataset of a run; reviews enter item texts from the training part of the run's own split only."""
-    return load_dataset(
+    dataset = load_dataset(
         arguments.dataset,
         k_core=arguments.k_core,
         min_rating=arguments.min_rating,
@@ -40,6 +42,10 @@ def load_data(arguments: IndexArguments) -> Dataset:
         items=arguments.items,
         evidence_split=arguments.split,
     )
+    if not arguments.descriptions:
+        return dataset
+    found = read_descriptions(arguments.descriptions)
+    return replace(dataset, catalogue=dataset.catalogue.with_descriptions(found))
 
 
 def build(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,7 @@ def curriculum_rows(stage: StageModel) -> tuple[Any, CurriculumSampler]:
     assert isinstance(a, ReasonArguments)
     if not stage.workspace.chains:
         raise ValueError(f"no chains in '{stage.workspace.chains_path}'; run recipes/gream_cot.py")
+    stage.session.facts["chains"] = dict(Counter(chain.teacher for chain in w.chains))
     align = alignment_rows(stage)
     limit = stage.config.max_length
     reason = build_reasoning_rows(w.chains, w.split, w.dataset, stage.formatter, max_length=limit, seed=seed)

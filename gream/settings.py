@@ -41,6 +41,12 @@ class IndexArguments(StageArguments):
     items: str | None = field(
         default=None, metadata={"help": "Own table: a second table with item fields, or an Amazon metadata dump."}
     )
+    descriptions: str | None = field(
+        default=None,
+        metadata={
+            "help": "Item descriptions of `gream-synth items`, instead of the catalogue's; none = as is."
+        },
+    )
     min_rating: float | None = field(default=None, metadata={"help": "Drop interactions rated lower; none = keep all."})
     on_error: str = field(
         default="raise",
@@ -246,6 +252,10 @@ class ReasonArguments(SupervisedArguments):
     )
     epochs: int = field(default=3, metadata={"help": "Epochs over both sets; the last one mixes uniformly."})
     gamma: float = field(default=1.5, metadata={"help": "Slope of the insertion probability."})
+    chains: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Files of five-stage chains, joined in this order; none = the run's cot/train.jsonl."},
+    )
     start_from: str = field(
         default="align",
         metadata={"help": "Stage whose model this one starts from: align, or index (base model)."},

@@ -23,7 +23,7 @@ from genrec.sid.vocabulary import added_ids
 from gream.prompts import Formatter
 from gream.recommend import load_parts, save_recommender
 from gream.recommend.folder import Parts
-from gream.settings import TrainingStageArguments
+from gream.settings import ReasonArguments, TrainingStageArguments
 from gream.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ class StageModel:
         Returns:
             The stage; the weights are fp32, precision in training is the config's affair.
         """
-        workspace = Workspace(Path(arguments.run_dir))
+        files = arguments.chains if isinstance(arguments, ReasonArguments) else []
+        workspace = Workspace(Path(arguments.run_dir), [Path(file) for file in files])
         parts = load_parts(workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu")
         config.output_dir = str(session.folder)
         if arguments.use_lora and weights_are_sharded():

@@ -11,6 +11,7 @@ runs/<name>/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,9 +42,11 @@ class Workspace:
 
     Args:
         root: the run folder.
+        chain_files: files of chains to be joined; none = the one of the cot stage.
     """
 
     root: Path
+    chain_files: Sequence[Path] = ()
 
     def stage(self, name: str) -> Path:
         """Folder of a stage."""
@@ -96,8 +99,9 @@ class Workspace:
 
     @cached_property
     def chains(self) -> list[Chain]:
-        """Chains over training interactions; [] when the cot stage did not run."""
-        return list(read_chains(self.chains_path)) if self.chains_path.is_file() else []
+        """Chains over training interactions; [] when the cot stage did not run and no file is named."""
+        files = self.chain_files or [path for path in (self.chains_path,) if path.is_file()]
+        return [chain for file in files for chain in read_chains(file)]
 
     @cached_property
     def prompts(self) -> PromptConfig:

@@ -21,7 +21,7 @@ def main() -> None:
     """Run the stage."""
     (arguments,) = parse_stage([IndexArguments], CONFIG, __doc__)
     check()
-    content = content_hash(arguments.dataset, arguments.items)
+    content = content_hash(arguments.dataset, arguments.items, arguments.descriptions)
     with stage_session("index", arguments, content=content) as session:
         if session.skip:
             return

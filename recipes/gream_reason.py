@@ -3,6 +3,7 @@
 accelerate launch recipes/gream_reason.py
 accelerate launch recipes/gream_reason.py --schedule uniform --run_dir runs/tiny_ml100k
 
+`chains` lists files of chains instead of the run's own: those of the offline teacher and those of a language model.
 Starts from the aligned model, follows the insertion schedule of the paper, validates Pass@1 of reasoning mode (and
 NDCG@10 of direct mode) and keeps the best weights. Writes the recommender folder <run_dir>/reason.
 """
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from trl import SFTConfig
 
+from genrec.data.load import content_hash
 from genrec.run import parse_stage, stage_session
 from genrec.versions import check
 from gream.settings import ReasonArguments
@@ -22,7 +24,9 @@ def main() -> None:
     """Run the stage."""
     arguments, config = parse_stage([ReasonArguments, SFTConfig], CONFIG, __doc__)
     check()
-    with stage_session("reason", arguments, config, after=("index", "cot", arguments.start_from)) as session:
+    content = content_hash(*arguments.chains)
+    after = ("index", "cot", arguments.start_from)
+    with stage_session("reason", arguments, config, after=after, content=content) as session:
         if session.skip:
             return
         from genrec.data.files import write_json

@@ -155,6 +155,27 @@ class Catalogue:
         column = pl.Series("reviews", [reviews.get(i, []) for i in self.item_ids], dtype=pl.List(pl.String))
         return Catalogue(self.frame.with_columns(column))
 
+    def with_descriptions(self, descriptions: Mapping[str, str]) -> Catalogue:
+        """Return a catalogue with rewritten descriptions, which stand for all evidence about their items.
+
+        Args:
+            descriptions: Item id to text; an item without one keeps what it has.
+
+        Returns:
+            A new catalogue. Items with a new description lose their reviews: the text was made of them.
+
+        Raises:
+            DataError: An id is not in the catalogue.
+        """
+        for item_id in descriptions:
+            self.index_of(item_id)
+        texts = [descriptions.get(row["item_id"], row["description"]) for row in self._rows]
+        frame = self.frame.with_columns(pl.Series("description", texts, dtype=pl.String))
+        if "reviews" in frame.columns:
+            kept = [[] if row["item_id"] in descriptions else row["reviews"] for row in self._rows]
+            frame = frame.with_columns(pl.Series("reviews", kept, dtype=pl.List(pl.String)))
+        return Catalogue(frame)
+
     def save(self, path: str | Path) -> None:
         """Write one JSON object per item; gzip when the name ends in .gz (same bytes each time)."""
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self._rows).encode("utf-8")

@@ -10,8 +10,7 @@ from typing import Any
 
 from genrec.data.catalogue import Catalogue
 from genrec.data.errors import DataError, describe
-from genrec.data.files import write_whole
-from genrec.data.sources.jsonlines import read_objects
+from genrec.data.texts import read_rows, write_rows
 
 STAGES = ("behaviour", "preferences", "intent", "recommendation", "denoised")
 
@@ -93,7 +92,7 @@ def _from_row(row: Any, file: str | Path | None, number: int | None) -> Chain:
 
 
 def read_chains(path: str | Path) -> list[Chain]:
-    """Read a JSON-lines file of chains, plain or gzipped.
+    """Read a file of chains: JSON lines, plain or gzipped, or Parquet.
 
     Args:
         path: The file.
@@ -104,12 +103,12 @@ def read_chains(path: str | Path) -> list[Chain]:
     Raises:
         DataError: Names file, line and field of the first bad chain.
     """
-    return [_from_row(row, path, number) for number, row in read_objects(path)]
+    return [_from_row(row, path, number) for number, row in read_rows(path)]
 
 
 def write_chains(path: str | Path, chains: Iterable[Chain]) -> None:
-    """Write chains as JSON lines, atomically."""
-    write_whole(path, "".join(chain.to_json() + "\n" for chain in chains))
+    """Write chains atomically, as JSON lines or (name ends in .parquet) as Parquet."""
+    write_rows(path, chains)
 
 
 def validate(chain: Chain, catalogue: Catalogue, *, line: int | None = None) -> None:

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 # Changing these does not change what the stage computes, so they do not force it to start anew.
 VOLATILE = {
+    "chains",  # files: their content counts, through `content`
+    "descriptions",
     "if_done",
     "estimate",
     "report_to",

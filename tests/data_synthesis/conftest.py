@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -96,3 +100,37 @@ def real(name: str) -> Dataset:
 @pytest.fixture(scope="session", params=["movielens_100k", "amazon_beauty_2014"])
 def real_data(request: pytest.FixtureRequest) -> Dataset:
     return real(request.param)
+
+
+class LocalServer:
+    """The misbehaving server in a process of its own."""
+
+    def __init__(self, *words: str) -> None:
+        script = Path(__file__).parent / "misbehaving_server.py"
+        self.process = subprocess.Popen([sys.executable, str(script), *words], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}/v1"
+
+    def log(self) -> list[dict[str, str]]:
+        with urlopen(f"http://127.0.0.1:{self.port}/log") as response:
+            return list(json.load(response))
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LocalServer]]:
+    """Starts local servers; the key in the environment is "sk-test-secret"."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret")
+    started: list[LocalServer] = []
+
+    def start(*words: str) -> LocalServer:
+        started.append(LocalServer(*words))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()

@@ -15,7 +15,7 @@ from data_synthesis.cot import synthesize_chains
 from data_synthesis.engines.offline import OfflineTeacher
 from data_synthesis.examples import Example
 from data_synthesis.facts import ItemFacts
-from data_synthesis.job import partial_path, statistics_path
+from data_synthesis.job import partial_path, rejects_path, statistics_path
 from data_synthesis.journal import Journal
 from genrec.data import Dataset
 from genrec.data.chains import Chain, read_chains, validate
@@ -133,6 +133,8 @@ def test_every_event_dropped_is_an_error(toy: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"every chain was dropped: \{'empty_intent': 60\}"):
         _run(toy, tmp_path / "c.jsonl", engine=Silent(ItemFacts(toy.catalogue)))
     assert not (tmp_path / "c.jsonl").exists()
+    rejects = rejects_path(tmp_path / "c.jsonl").read_text().splitlines()
+    assert {json.loads(line)["reason"] for line in rejects} == {"empty_intent"}
 
 
 def test_repeated_wording_is_tried_again_then_kept_and_counted(toy: Dataset, tmp_path: Path) -> None:

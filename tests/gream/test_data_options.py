@@ -9,6 +9,7 @@ import pytest
 
 from genrec.data import DataError
 from genrec.data.files import write_json
+from genrec.data.texts import TextRecord, write_rows
 from genrec.run import parse_stage
 from gream.building import estimate_index, load_data
 from gream.encoder_cost import EncoderCost, IndexEstimate, encoder_cost
@@ -127,3 +128,19 @@ def test_options_of_a_learner_are_a_mapping_or_json():
 def test_options_that_are_no_mapping_are_refused(value):
     with pytest.raises(ValueError, match="write a mapping as JSON"):
         IndexArguments(code_options=value)
+
+
+def test_written_descriptions_replace_those_of_the_catalogue(tmp_path):
+    path = tmp_path / "items.jsonl"
+    write_rows(path, [TextRecord("items", "T0001", {"description": "A rewritten thing."}, teacher="m")])
+    before = load_data(index_arguments(tmp_path, "dataset: toy\n")).catalogue
+    after = load_data(index_arguments(tmp_path, f"dataset: toy\ndescriptions: {path}\n")).catalogue
+    assert after.text(1).endswith("A rewritten thing.")
+    assert before.text(1) != after.text(1)
+    assert [before.text(i) for i in range(2, 9)] == [after.text(i) for i in range(2, 9)]
+    write_rows(path, [TextRecord("items", "no such item", {"description": "x"})])
+    with pytest.raises(DataError, match="no such item"):
+        load_data(index_arguments(tmp_path, f"dataset: toy\ndescriptions: {path}\n"))
+    write_rows(path, [TextRecord("users", "U0001", {"description": "x"})])
+    with pytest.raises(DataError, match="the command items wrote"):
+        load_data(index_arguments(tmp_path, f"dataset: toy\ndescriptions: {path}\n"))

@@ -5,6 +5,7 @@
 `results/study_<base>.json` compares ways of RL from one checkpoint (recipes/gream_study.py).
 `results/bench_<what>.json` holds ours, peer, ratio, machine, versions and revision of a benchmark, or several
 of them under "cases".
+`results/synth_<what>.json` holds the reject tables of a synthesis run.
 
 Run `python -m genrec.metrics.report.results` to write both, with `--check` to compare only.
 """
@@ -24,6 +25,7 @@ from genrec.metrics.report.columns import number, over_seeds, result_tables, row
 from genrec.metrics.report.markdown import finding_list, markdown_table, title_of, warning_block
 from genrec.metrics.report.schema import checked
 from genrec.metrics.report.study import study_section
+from genrec.metrics.report.synthesis import synthesis_section
 from genrec.metrics.report.text import fact, in_markdown
 from genrec.metrics.report.verdict import findings
 
@@ -37,7 +39,7 @@ NOTHING = "No run has been committed to `results/` yet; `make demo` writes one t
 Named = Mapping[str, Mapping[str, Any]]
 
 
-KINDS = ("ablation", "bench", "study")
+KINDS = ("ablation", "bench", "study", "synth")
 
 
 def read_results(folder: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -47,7 +49,7 @@ def read_results(folder: str | Path) -> dict[str, dict[str, dict[str, Any]]]:
         folder: Folder with *.json; one that is missing holds nothing.
 
     Returns:
-        The files' content by kind ("run", "ablation", "bench", "study"), then by name of the file, in order of name.
+        The files' content by kind ("run" and those of `KINDS`), then by name of the file, in order of name.
 
     Raises:
         ValueError: A file is not JSON, or a run lacks a section of metrics.json; the file is named.
@@ -80,6 +82,7 @@ def render_results(folder: str | Path) -> tuple[str, str]:
     parts = [INTRODUCTION, *[_section(name, run) for name, run in found["run"].items()]]
     parts += [ablation_section(found["ablation"])] if found["ablation"] else []
     parts += [study_section(found["study"])] if found["study"] else []
+    parts += [synthesis_section(found["synth"])] if found["synth"] else []
     parts += [bench_section(found["bench"])] if found["bench"] else []
     parts += [] if any(found.values()) else [NOTHING]
     return "\n".join(parts), readme_table(found["run"])

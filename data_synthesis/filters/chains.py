@@ -1,28 +1,11 @@
-"""May this chain be trained on? Named checks of one chain; each failure has a reason that is counted."""
+"""Does a chain keep its secret, cite the history and keep its order? Checks of five-stage chains."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 
 from data_synthesis.facts import ItemFacts
 from data_synthesis.leaks import leak_reason
-from data_synthesis.masking import distinct_share, mask_chain, mask_item_names
 from data_synthesis.text import contains, find_run, words
 from genrec.data.chains import Chain
-
-__all__ = [
-    "CHECKS",
-    "MIN_DISTINCT_SHARE",
-    "anchor_check",
-    "distinct_share",
-    "first_failure",
-    "leak_check",
-    "mask_chain",
-    "mask_item_names",
-    "order_check",
-    "stage_check",
-]
-
-MIN_DISTINCT_SHARE = 0.9  # of 1,000 chains, after item names are masked
-Check = Callable[[ItemFacts, Chain], str | None]
 
 
 def stage_check(facts: ItemFacts, chain: Chain) -> str | None:
@@ -49,15 +32,20 @@ def anchor_check(facts: ItemFacts, chain: Chain) -> str | None:
         else "target_not_named" or "no_anchor".
     """
     said = list(words(chain.recommendation))
-    rest = _without(said, [words(form) for form in facts.names.forms(facts.index_of(chain.target))])
+    rest = without_name(said, [words(form) for form in facts.names.forms(facts.index_of(chain.target))])
     if len(rest) == len(said):
         return "target_not_named"
-    for item in (facts.index_of(item_id) for item_id in chain.history):
-        if any(contains(rest, words(form)) for form in facts.names.forms(item)):
-            return None
-        if any(contains(rest, key) for key in facts.attributes[item]):
-            return None
-    return "no_anchor"
+    return None if cites(facts, rest, chain.history) else "no_anchor"
+
+
+def cites(facts: ItemFacts, said: Sequence[str], items: Iterable[str]) -> bool:
+    """True when the words name one of the items or an attribute of one."""
+    for item in map(facts.index_of, items):
+        if any(contains(said, words(form)) for form in facts.names.forms(item)):
+            return True
+        if any(contains(said, key) for key in facts.attributes[item]):
+            return True
+    return False
 
 
 def order_check(facts: ItemFacts, chain: Chain) -> str | None:
@@ -67,29 +55,21 @@ def order_check(facts: ItemFacts, chain: Chain) -> str | None:
         None, "denoised_unknown" (an item that the history lacks), "denoised_target" (the answer itself) or
         "denoised_order" (items added twice or reordered).
     """
-    if not set(chain.denoised).issubset(chain.history):
+    return kept_reason(chain.history, chain.denoised, chain.target)
+
+
+def kept_reason(history: Sequence[str], kept: Sequence[str], target: str) -> str | None:
+    """Says how a denoised history is none, as in `order_check`."""
+    if not set(kept).issubset(history):
         return "denoised_unknown"
-    if chain.target in chain.denoised:
+    if target and target in kept:
         return "denoised_target"
-    rest = iter(chain.history)
-    in_order = all(item in rest for item in chain.denoised)
+    rest = iter(history)
+    in_order = all(item in rest for item in kept)
     return None if in_order else "denoised_order"
 
 
-CHECKS: dict[str, Check] = {
-    "stages": stage_check,
-    "leak": leak_check,
-    "anchor": anchor_check,
-    "order": order_check,
-}
-
-
-def first_failure(facts: ItemFacts, chain: Chain) -> str | None:
-    """The reason of the first failed check, or None for a chain that may be trained on."""
-    return next((reason for check in CHECKS.values() if (reason := check(facts, chain))), None)
-
-
-def _without(said: list[str], forms: Sequence[tuple[str, ...]]) -> list[str]:
+def without_name(said: list[str], forms: Sequence[tuple[str, ...]]) -> list[str]:
     """The words with the first occurrence of the longest named form replaced by a blank word."""
     for form in sorted(forms, key=len, reverse=True):
         at = find_run(said, form)

@@ -1,0 +1,1 @@
+"""How does a job run? Limits, budget, retries and the loop that asks; nothing here knows what is written."""

@@ -1,0 +1,34 @@
+"""Which engine does a configuration mean?"""
+
+from pathlib import Path
+
+from data_synthesis.config import EngineConfig
+from data_synthesis.engines import Engine
+
+
+def build_engine(config: EngineConfig, timeout: float, batches: Path | None = None) -> Engine:
+    """Makes an engine that reads prompts; heavy libraries are imported at its first prompt.
+
+    Args:
+        config: Which one.
+        timeout: Seconds until a request to a server is given up.
+        batches: Where the Batch API's engine notes what it submitted.
+
+    Raises:
+        ValueError: The engine cannot write texts, or lacks its key.
+    """
+    if config.engine == "openai":
+        from data_synthesis.engines.openai_server import ServerEngine
+
+        return ServerEngine(config, timeout)
+    if config.engine == "openai_batch":
+        from data_synthesis.engines.openai_batch import BatchApiEngine
+
+        assert batches is not None, "the Batch API needs a file for its state"
+        return BatchApiEngine(config, batches, timeout)
+    if config.engine == "offline":
+        raise ValueError("the offline teacher writes chains only (command cot); set --engine and --model")
+    from data_synthesis.engines.batched import BatchedEngine
+    from data_synthesis.engines.local import load_transformers, load_vllm
+
+    return BatchedEngine(config, load_vllm if config.engine == "vllm" else load_transformers)

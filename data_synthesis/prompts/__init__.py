@@ -1,0 +1,1 @@
+"""What is a language model asked? Everything that reaches a prompt comes through `door.TrainingView`."""
