@@ -26,6 +26,12 @@ COLUMNS = (
     "Recall@10", "NDCG@10", "Recall@10_unseen", "NDCG@10_unseen", "NDCG@10_tail_users", "NDCG@10_tail_items",
     "Recall@10_sampled100", "NDCG@10_sampled100",
 )  # fmt: skip
+FURTHER = (
+    "CrossCat@10", "attention_by_cosine", "NDCG@10_short", "NDCG@10_short_truncated", "Recall@10_short_truncated",
+    "NDCG@10_dense", "Recall@10_dense", "NDCG@10_drift", "Recall@10_new_behaviour", "Completion@10",
+    "Kept@random_noise", "Kept@popular_noise", "Separation",
+)  # fmt: skip
+"""What systems add to their rows: a second table, where any row holds one of them."""
 LABELS = {
     "Recall@10_sampled100": "Recall@10 (SAMPLED 1 + 100)",
     "NDCG@10_sampled100": "NDCG@10 (SAMPLED 1 + 100)",
@@ -148,9 +154,21 @@ def comparison_table(rows: Sequence[Row], tests: Sequence[Row]) -> str:
         test = by_system.get(row["system"])
         shown = ["", ""] if test is None else [_difference(test), f"{test['p_value']:.4f}"]
         lines.append("| " + " | ".join([in_markdown(row["system"]), str(seeds), *cells, *shown]) + " |")
+    further = _further(merged)
     legend = "Mean ± standard deviation over seeds. The difference carries its 95 % bootstrap interval over users."
     sampled = " SAMPLED columns rank against 100 negatives: never compare them with full ranking."
-    return "\n".join([*lines, "", legend + (sampled if columns[-1] in LABELS else ""), ""])
+    return "\n".join([*lines, "", legend + (sampled if columns[-1] in LABELS else ""), "", *further])
+
+
+def _further(merged: Sequence[Row]) -> list[str]:
+    """Lines of the second table, none where no row holds such figures."""
+    columns = [name for name in FURTHER if any(row.get(name) is not None for row in merged)]
+    if not columns:
+        return []
+    lines = ["| system | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+    for row in merged:
+        lines.append("| " + " | ".join([in_markdown(row["system"]), *(_cell(row, name) for name in columns)]) + " |")
+    return [*lines, ""]
 
 
 def _cell(row: Row, name: str) -> str:
