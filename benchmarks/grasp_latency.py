@@ -19,30 +19,31 @@ from _origin import bench_origin
 
 from genrec.backbones.sasrec import SASRec, SASRecConfig
 from genrec.data.files import write_json
-from llmrec.enriched import EnrichedModel
 from llmrec.grasp.features import TextFeatures
 from llmrec.grasp.model import Grasp
 
 USERS, TEXT = 1000, 128
 
 
-def models(items: int, length: int, width: int) -> dict[str, EnrichedModel]:
+def models(items: int, length: int, width: int) -> dict[str, SASRec | Grasp]:
     """The plain backbone and GRASP around the same."""
     torch.manual_seed(0)
     shape = SASRecConfig(width=width, max_history=length)
     sizes = {"items": items, "similar_items": items, "users": USERS, "similar_users": USERS}
     tables = {name: torch.randn(size, TEXT) / TEXT**0.5 for name, size in sizes.items()}
     features = TextFeatures(tables, torch.zeros(USERS, 10, dtype=torch.int64))
-    return {"peer": EnrichedModel(SASRec(items, shape)), "ours": Grasp(SASRec(items, shape), features)}
+    return {"peer": SASRec(items, shape).eval(), "ours": Grasp(SASRec(items, shape), features).eval()}
 
 
-def seconds(model: EnrichedModel, histories: list[np.ndarray]) -> float:
+def seconds(model: SASRec | Grasp, histories: list[np.ndarray]) -> float:
     """Median seconds of a request."""
     spent = []
     for user, history in enumerate(histories):
         started = time.perf_counter()
         with torch.inference_mode():
-            model.score_users(np.array([user]), [history]).topk(10)
+            asked = model.score_users(np.array([user]), [history]) if isinstance(model, Grasp) else None
+            scores = model.score_histories([history]) if asked is None else asked
+            scores.topk(10)
         spent.append(time.perf_counter() - started)
     return statistics.median(spent)
 

@@ -15,6 +15,11 @@ SHAPES: dict[str, type[SequenceConfig]] = {"sasrec": SASRecConfig, "gru4rec": GR
 TITLES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "bert4rec": "BERT4Rec"}
 
 
+def row_title(arm: str, backbone: str) -> str:
+    """Name of a row: "GRASP around SASRec", and the backbone's own for the plain one."""
+    return TITLES[backbone] if arm == "plain" else f"{arm} around {TITLES[backbone]}"
+
+
 def make_backbone(kind: str, num_items: int, shape: Any, seed: int) -> SequenceModel:
     """A backbone with fresh weights.
 

@@ -12,18 +12,20 @@ from genrec.metrics.report.text import in_markdown
 SHOWN = ("Recall@10", "NDCG@10", "Recall@10_unseen", "NDCG@10_unseen")
 
 
-def write_card(folder: Path, metrics_file: Path, loads_with: str) -> Path:
-    """Write the model card of a ranker from its run's metrics.json.
+def write_card(folder: Path, loads_with: str) -> Path:
+    """Write the model card of a trained model from its run's metrics.json, whose last row is the model.
 
     Args:
-        folder: of the checkpoint.
-        metrics_file: the run's metrics.json; its last row is the model.
-        loads_with: the call that reads the checkpoint.
+        folder: of the checkpoint, `<run_dir>/train`.
+        loads_with: the call that reads the checkpoint of the system itself; baselines say which class wrote them.
 
     Returns:
         Path of the card.
     """
-    metrics: Mapping[str, Any] = read_json(metrics_file)
+    metrics: Mapping[str, Any] = read_json(folder.parent / "metrics.json")
+    facts = read_json(folder / "enriched.json") if (folder / "enriched.json").is_file() else {}
+    if facts.get("enrichment") not in ("grasp", "corec"):
+        loads_with = "load_state_dict of the class that the row names"
     row, data, origin = metrics["rows"][-1], metrics["dataset"], metrics["provenance"]
     lines = [
         f"# {in_markdown(row['system'])} on {in_markdown(data['name'])}",

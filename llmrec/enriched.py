@@ -58,7 +58,8 @@ class EnrichedModel(nn.Module):
         """Keep the backbone; scores of all items are kept between calls in evaluation mode."""
         super().__init__()
         self.backbone = backbone
-        self._table: Tensor | None = None
+        self._table: Tensor | None = None  # of scores, kept in evaluation mode
+        self._read: Tensor | None = None  # the same with the rows of padding and mask
         self.register_load_state_dict_post_hook(lambda module, _: module.forget())
 
     @property
@@ -94,8 +95,12 @@ class EnrichedModel(nn.Module):
 
     def embed(self, inputs: Tensor, table: Tensor) -> Tensor:
         """Vectors (B, L, d) of inputs: rows of the table, and the backbone's own for padding and mask."""
-        special = self.backbone.items.weight[self.num_items :]
-        return F.embedding(inputs, torch.cat([table, special]))
+        kept = self._read if table is self._table and not self.training else None
+        return F.embedding(inputs, self._with_special(table) if kept is None else kept)
+
+    def _with_special(self, table: Tensor) -> Tensor:
+        """A table (V, d) and the backbone's rows for padding and mask."""
+        return torch.cat([table, self.backbone.items.weight[self.num_items :]])
 
     def states(self, inputs: Tensor, users: Tensor, table: Tensor) -> Tensor:
         """States (B, L, d) of inputs (B, L) of users (B,), read with a table (V, d)."""
@@ -135,6 +140,8 @@ class EnrichedModel(nn.Module):
         self._judge()
         if self._table is None:
             self._table = self.item_table()
+            if self._table.shape[1] == self.backbone.config.width:
+                self._read = self._with_special(self._table)
         return self._table
 
     def item_vectors(self) -> NDArray[np.float32]:
@@ -143,7 +150,7 @@ class EnrichedModel(nn.Module):
 
     def forget(self) -> None:
         """Drop the kept table: the weights have changed."""
-        self._table = None
+        self._table = self._read = None
 
     def train(self, mode: bool = True) -> EnrichedModel:
         """Switch the mode and drop the kept table."""

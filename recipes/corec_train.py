@@ -28,7 +28,7 @@ def main() -> None:
             return
         from genrec.run.rankers.judge import RankerJudge
         from genrec.run.rankers.train import estimate_ranker, load_data
-        from llmrec.backbones import TITLES, make_backbone
+        from llmrec.backbones import make_backbone
         from llmrec.card import write_card
         from llmrec.corec.build import train_arm
         from llmrec.corec.figures import corec_figures
@@ -45,10 +45,8 @@ def main() -> None:
         if session.is_main:
             figures = corec_figures(dataset, split, interests, arguments.scene_users)
             judge = RankerJudge(session, dataset, split, arguments, figures)
-            report = judge.run(f"{TITLES[arguments.backbone]}, {arguments.row_name()}", model, session.facts)
-            write_card(
-                session.folder, report.with_name("metrics.json"), "llmrec.corec.build.load_corec(folder, interests)"
-            )
+            report = judge.run(arguments.title(), model, session.facts)
+            write_card(session.folder, "llmrec.corec.build.load_corec(folder, interests)")
             print(f"open {report}")
 
 

@@ -28,7 +28,7 @@ def main() -> None:
             return
         from genrec.run.rankers.judge import RankerJudge
         from genrec.run.rankers.train import estimate_ranker, load_data, train_ranker
-        from llmrec.backbones import TITLES, make_backbone
+        from llmrec.backbones import make_backbone
         from llmrec.card import write_card
         from llmrec.grasp.build import load_features, make_arm
         from llmrec.grasp.figures import grasp_figures
@@ -43,9 +43,8 @@ def main() -> None:
         session.facts.update(train_ranker(model, split, arguments, session))
         if session.is_main:
             judge = RankerJudge(session, dataset, split, arguments, grasp_figures(dataset, split))
-            name = f"{TITLES[arguments.backbone]}, {arguments.row_name()}"
-            report = judge.run(name, model, session.facts, arguments.protocol())
-            write_card(session.folder, report.with_name("metrics.json"), "llmrec.grasp.build.load_grasp(folder)")
+            report = judge.run(arguments.title(), model, session.facts, arguments.protocol())
+            write_card(session.folder, "llmrec.grasp.build.load_grasp(folder)")
             print(f"open {report}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from llmrec.backbones import row_title
 from llmrec.corec.config import POSITIVES, CoRecConfig
 from llmrec.settings import EnrichedArguments
 
@@ -58,6 +59,10 @@ class CorecArguments(EnrichedArguments):
         if self.arm == "cl4srec":
             found |= {"reconstruction": False, "fixed_weights": True, "positives": ("view",)}
         return CoRecConfig(**{"positives": POSITIVES, **found})
+
+    def title(self) -> str:
+        """Name of the row; the autoencoder has no backbone."""
+        return self.row_name() if self.arm == "recvae" else row_title(self.row_name(), self.backbone)
 
     def row_name(self) -> str:
         """Name of the model in tables."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from llmrec.backbones import row_title
 from llmrec.grasp.corrupt import KINDS
 from llmrec.grasp.holistic import HolisticConfig
 from llmrec.settings import EnrichedArguments
@@ -74,9 +75,14 @@ class GraspArguments(EnrichedArguments):
             return Path(self.run_dir) / "store"
         return Path(self.store)
 
+    def title(self) -> str:
+        """Name of the row."""
+        return row_title(self.row_name(), self.backbone)
+
     def row_name(self) -> str:
         """Name of the model in tables."""
-        return self.arm if self.arm != "grasp" else "GRASP" + "".join(f", {word}" for word in self._switched())
+        names = {"rlmrec": "RLMRec type", "llminit": "LLMInit", "llm_esr": "LLM-ESR", "plain": "plain"}
+        return names.get(self.arm) or ", ".join(["GRASP", *self._switched()])
 
     def protocol(self) -> dict[str, str]:
         """Lines for the report's protocol section."""

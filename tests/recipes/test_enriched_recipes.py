@@ -57,7 +57,7 @@ def test_grasp_trains_and_a_second_refresh_has_nothing_to_do(tmp_path, capsys):
     words = [*SHORT.split(), "--encoder", "hash", "--store", tmp_path / "store", "--run_dir", tmp_path / "run"]
     run_here("grasp_train", *words, "--sampled", "true")
     row = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"][-1]
-    assert row["system"] == "SASRec, GRASP"
+    assert row["system"] == "GRASP around SASRec"
     assert 0 <= row["CrossCat@10"] <= 1
     assert "NDCG@10_sampled100" in row
     assert "load_grasp" in (tmp_path / "run" / "train" / "README.md").read_text()

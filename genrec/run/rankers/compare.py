@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from genrec.data.files import read_json, write_whole
 from genrec.metrics.ranking import ndcg_values
-from genrec.metrics.report.columns import over_seeds
+from genrec.metrics.report.columns import FURTHER, over_seeds
 from genrec.metrics.report.text import in_markdown
 from genrec.metrics.report.write import write_report
 from genrec.metrics.uncertainty import paired_bootstrap
@@ -26,12 +26,6 @@ COLUMNS = (
     "Recall@10", "NDCG@10", "Recall@10_unseen", "NDCG@10_unseen", "NDCG@10_tail_users", "NDCG@10_tail_items",
     "Recall@10_sampled100", "NDCG@10_sampled100",
 )  # fmt: skip
-FURTHER = (
-    "CrossCat@10", "attention_by_cosine", "NDCG@10_short", "NDCG@10_short_truncated", "Recall@10_short_truncated",
-    "NDCG@10_dense", "Recall@10_dense", "NDCG@10_drift", "Recall@10_new_behaviour", "Completion@10",
-    "Kept@random_noise", "Kept@popular_noise", "Separation",
-)  # fmt: skip
-"""What systems add to their rows: a second table, where any row holds one of them."""
 LABELS = {
     "Recall@10_sampled100": "Recall@10 (SAMPLED 1 + 100)",
     "NDCG@10_sampled100": "NDCG@10 (SAMPLED 1 + 100)",
