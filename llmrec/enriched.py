@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ class EnrichedModel(nn.Module):
         """Drop the kept table: the weights have changed."""
         self._table = self._read = None
 
-    def train(self, mode: bool = True) -> EnrichedModel:
+    def train(self, mode: bool = True) -> Self:
         """Switch the mode and drop the kept table."""
         self.forget()
         super().train(mode)

@@ -6,7 +6,6 @@ Legend: n histories, V items, d width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -59,8 +58,3 @@ class Apart:
     def item_vectors(self) -> NDArray[np.float32]:
         """Item vectors (V, 2d)."""
         return np.concatenate([self.contrast.item_vectors(), self.reconstruction.item_vectors()], axis=1)
-
-    def save(self, folder: str | Path) -> None:
-        """Write both models into folders of their own."""
-        self.contrast.save(Path(folder) / "contrast")
-        self.reconstruction.save(Path(folder) / "reconstruction")

@@ -75,15 +75,14 @@ def cooccurrence_vectors(histories: Sequence[IntArray], num_items: int, width: i
     items = np.concatenate([*histories, np.empty(0, np.int64)]).astype(np.int64)
     seen = sparse.csr_matrix((np.ones(len(items)), (users, items)), shape=(len(histories), num_items))
     seen.data[:] = 1.0
-    together: Any = (seen.T @ seen).tolil()
-    together.setdiag(0)
-    together = together.tocoo()
-    totals = np.bincount(together.row, weights=together.data, minlength=num_items)
-    if not len(together.data) or num_items < 3:
+    together: Any = (seen.T @ seen).tocoo()
+    others = together.row != together.col
+    rows, columns, counts = (part[others] for part in (together.row, together.col, together.data))
+    totals = np.bincount(rows, weights=counts, minlength=num_items)
+    if not len(counts) or num_items < 3:
         return np.zeros((num_items, max(1, width)), dtype=np.float32)
-    expected = totals[together.row] * totals[together.col] / together.data.sum()
-    values = np.maximum(0.0, np.log(together.data / np.maximum(expected, 1e-12)))
-    table = sparse.csr_matrix((values, (together.row, together.col)), shape=(num_items, num_items))
+    values = np.maximum(0.0, np.log(counts * counts.sum() / (totals[rows] * totals[columns])))
+    table = sparse.csr_matrix((values, (rows, columns)), shape=(num_items, num_items))
     left, strength, _ = svds(table, k=min(width, num_items - 1), v0=np.ones(num_items))
     vectors = left * np.sqrt(strength)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

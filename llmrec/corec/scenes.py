@@ -80,9 +80,9 @@ def noisy(targets: Targets, weights: NDArray[np.float64], share: float = 0.2, se
     found = []
     for user, history, target in zip(targets.users, targets.histories, targets.targets, strict=True):
         random = np.random.default_rng((seed, int(user)))
-        count = max(1, round(share * len(history)))
-        drawn = random.choice(len(weights), size=2 * count + 1, p=weights / weights.sum())
-        drawn = drawn[drawn != target][:count]
+        chances = weights.copy()
+        chances[target] = 0.0
+        drawn = random.choice(len(weights), size=max(1, round(share * len(history))), p=chances / chances.sum())
         found.append(np.insert(history, random.integers(0, len(history) + 1, size=len(drawn)), drawn).astype(np.int64))
     return Targets(targets.users, found, targets.targets)
 
