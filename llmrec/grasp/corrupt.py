@@ -37,7 +37,7 @@ def corrupt(texts: Sequence[str], share: float, kind: str, seed: int) -> tuple[l
     else:
         vocabulary = sorted({word for text in texts for word in text.split()})
         for place in chosen:
-            drawn = random.integers(len(vocabulary), size=len(texts[place].split())) if vocabulary else []
+            drawn = random.integers(max(1, len(vocabulary)), size=len(texts[place].split()))
             wrong[place] = " ".join(vocabulary[index] for index in drawn)
     changed = np.zeros(len(texts), dtype=bool)
     changed[chosen] = [wrong[place] != texts[place] for place in chosen]
