@@ -52,12 +52,14 @@ def ours(content: Side, folder: Path, repeats: int) -> dict[str, float]:
     small = side(2)
     publish(folder, {"items": content, "users": small}, {"encoder": "none", "k": NEIGHBOURS})
     store = NeighbourStore.open(folder)
-    return {
+    files = list((folder / store.generation).iterdir())
+    found = {
+        "megabytes": sum(file.stat().st_size for file in files) / 1e6,
         "lookup": timed(lambda: store.items.similar("item 77"), 20 * repeats),
         "open": timed(lambda: NeighbourStore.open(folder), repeats),
         "refresh": timed(lambda: publish(folder, {"items": content, "users": small}, {}), repeats),
-        "megabytes": sum(file.stat().st_size for file in (folder / store.generation).iterdir()) / 1e6,
     }
+    return found
 
 
 def lance(content: Side, folder: Path, changed: int, repeats: int) -> dict[str, float]:
