@@ -15,11 +15,12 @@ from genrec.fetch import cache_folder
 from genrec.llm.encoders import load_encoder
 from llmrec.backbones import SHAPES, make_backbone
 from llmrec.enriched import EnrichedModel
-from llmrec.grasp.baselines import LLMESR, LLMInit, RLMRec
+from llmrec.grasp.baselines import LLMInit, RLMRec
 from llmrec.grasp.corrupt import corrupt
 from llmrec.grasp.descriptions import item_descriptions, user_descriptions
 from llmrec.grasp.features import TextFeatures, features_of
 from llmrec.grasp.holistic import HolisticConfig
+from llmrec.grasp.llm_esr import LLMESR
 from llmrec.grasp.model import Grasp
 from llmrec.grasp.refresh import Refreshed, Texts, refresh_store
 from llmrec.grasp.settings import GraspArguments

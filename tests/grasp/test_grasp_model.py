@@ -13,10 +13,11 @@ from genrec.data.split import leave_one_out
 from genrec.fit.config import FitConfig
 from llmrec.categories import cross_category_share, dominant
 from llmrec.enriched import EnrichedModel
-from llmrec.grasp.baselines import LLMESR, LLMInit, RLMRec, start_from_text
+from llmrec.grasp.baselines import LLMInit, RLMRec, start_from_text
 from llmrec.grasp.build import load_grasp
 from llmrec.grasp.figures import attention_by_cosine
 from llmrec.grasp.holistic import HolisticAttention, HolisticConfig, visible
+from llmrec.grasp.llm_esr import LLMESR
 from llmrec.grasp.losses import distance, info_nce
 from llmrec.grasp.model import Grasp
 from llmrec.grasp.settings import GraspArguments

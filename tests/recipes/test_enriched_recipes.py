@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,22 @@ def test_corec_trains_each_kind_of_arm(arm, tmp_path):
     assert all("Completion@10" in row and "NDCG@10_short_truncated" in row for row in rows)
     assert "Separation" in rows[-1]
     assert (tmp_path / "train" / "vectors" / "vectors.json").is_file()
+
+
+def test_the_hallucination_experiment_runs_every_share_and_tables_the_drop(tmp_path, monkeypatch):
+    asked = []
+
+    def pretend(command, check):
+        words = dict(pairwise(command))
+        asked.append((words["--arm"], float(words["--corrupt_share"]), words["--epochs"]))
+        row = {"NDCG@10": 0.1 * (1 - float(words["--corrupt_share"]) * (words["--arm"] == "llm_esr"))}
+        folder = Path(words["--run_dir"])
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps({"rows": [row]}))
+
+    monkeypatch.setattr("subprocess.run", pretend)
+    run_here("grasp_hallucination", "--shares", 0, 0.5, "--folder", tmp_path, "--", "--epochs", 3)
+    assert asked == [(arm, share, "3") for arm in ("grasp", "llm_esr") for share in (0.0, 0.5)]
+    text = (tmp_path / "hallucination.md").read_text()
+    assert "| grasp | 50% | 0.1000 | +0.0% |" in text
+    assert "| llm_esr | 50% | 0.0500 | +50.0% |" in text or "| llm\\_esr | 50% | 0.0500 | +50.0% |" in text
