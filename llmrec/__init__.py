@@ -1,4 +1,5 @@
 """How do language models enrich recommenders? The home of LLMRec, GRASP and CoRec.
 
-Its rooms will be `generative/` (LLMRec), `grasp/` and `corec/`. None is built yet: this package is empty.
+`grasp/` reads descriptions, `corec/` contrasts and completes histories; both wrap any backbone of
+`genrec.backbones` (`enriched.py`). The room `generative/` (LLMRec) is not built yet.
 """

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genrec.backbones.catalogue_loss import catalogue_cross_entropy
 from genrec.backbones.config import SequenceConfig
+from genrec.backbones.gathered import gathered_scores
 from genrec.backbones.losses import bce_loss, gbce_beta, gbce_loss, sampled_softmax_loss
 
 
@@ -36,7 +37,7 @@ def next_item_loss(hidden: Tensor, items: Tensor, targets: Tensor, config: Seque
     if config.loss == "sampled_softmax":
         return sampled_softmax_loss(positive, _shared_scores(hidden, items, targets, config), len(items))
     drawn = uniform_negatives(targets, len(items), config.num_negatives)
-    negative = torch.einsum("nd,nkd->nk", hidden, items[drawn])
+    negative = gathered_scores(hidden, items, drawn)
     if config.loss == "bce":
         return bce_loss(positive, negative)
     return gbce_loss(positive, negative, gbce_beta(config.num_negatives, len(items), config.gbce_t))

@@ -96,6 +96,10 @@ class SequenceModel(nn.Module):
         inputs, targets = self.questions(batch)
         return self.answer_loss(self(inputs), targets, self.item_table())
 
+    def settings(self) -> dict[str, Any]:
+        """What decides the result besides data and schedule: kind, shape and loss; a resumed fit compares them."""
+        return {"model": self.name, **asdict(self.config)}
+
     def windows(self, histories: Sequence[IntArray]) -> list[IntArray]:
         """Training windows of histories."""
         return next_item_windows(histories, self.config.max_history)

@@ -52,6 +52,7 @@ def fit_id_model(
         validate,
         options,
         lengths=[len(window) for window in windows],
+        settings=model.settings(),
         folder=folder,
         progress=progress,
         accelerator=accelerator,

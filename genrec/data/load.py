@@ -111,6 +111,18 @@ def content_hash(*paths: str | Path | None) -> str:
     return total.hexdigest()[:16] if roots else ""
 
 
+def file_beside(name_or_path: str | Path, file: str) -> Path | None:
+    """A further file in a dataset's folder, such as users.jsonl.gz; None where there is none.
+
+    Args:
+        name_or_path: As `load_dataset` takes it.
+        file: Its name.
+    """
+    found = _find(name_or_path)
+    path = Path(found) / file if isinstance(found, Path) else None
+    return path if path is not None and path.is_file() else None
+
+
 def _find(name_or_path: str | Path) -> str | Path:
     """Turn a name into a path, or keep it as the name of something generated or downloaded."""
     if str(name_or_path) == "toy" or Path(name_or_path).exists():

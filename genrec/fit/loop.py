@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from genrec.fit.batches import BatchPlan
 from genrec.fit.config import FitConfig
-from genrec.fit.state import FitState, copied, load_state, save_state
+from genrec.fit.state import FitState, copied, load_state, plain, save_state
 from genrec.fit.step import Stepper
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def fit(
     config: FitConfig,
     *,
     lengths: Sequence[int] | None = None,
+    settings: Mapping[str, Any] | None = None,
     folder: str | Path | None = None,
     progress: bool = False,
     accelerator: Any = None,
@@ -67,6 +68,8 @@ def fit(
             gradients, on the main process only.
         config: options.
         lengths: length of each example, to batch similar ones together.
+        settings: what else decides the result, such as the loss and its options: a kept state with other ones is
+            refused.
         folder: where the state is kept; with it a killed run resumes. None keeps nothing.
         progress: show a progress bar on the main process.
         accelerator: an `accelerate.Accelerator`, default a new one.
@@ -86,7 +89,8 @@ def fit(
     plan = BatchPlan(len(examples), config.batch_size, config.seed, lengths)
     kept = Path(folder) if folder is not None else None
     with torch.random.fork_rng():
-        run = _Run(model, examples, collate, validate, config, plan, kept, accelerator)
+        known = {**asdict(config), "settings": plain(settings or {})}
+        run = _Run(model, examples, collate, validate, config, plan, known, kept, accelerator)
         return run.train(progress)
 
 
@@ -101,6 +105,7 @@ class _Run:
         validate: Callable[[], Mapping[str, float]],
         config: FitConfig,
         plan: BatchPlan,
+        known: Mapping[str, Any],
         folder: Path | None,
         accelerator: Any,
     ) -> None:
@@ -109,7 +114,7 @@ class _Run:
         self.config, self.plan, self.folder, self.accelerator = config, plan, folder, accelerator
         self.total_steps = config.epochs * plan.batches_per_epoch
         parameters = sum(weight.numel() for weight in model.parameters())
-        fingerprint = {**asdict(config), "examples": len(examples), "parameters": parameters}
+        fingerprint = {**known, "examples": len(examples), "parameters": parameters}
         del fingerprint["checkpoint_seconds"]  # when states are written changes nothing
         self.state = load_state(folder, fingerprint) or FitState(fingerprint=fingerprint)
         if self.state.model:

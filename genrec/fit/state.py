@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ class FitState:
         best_model: state dict of the best model.
         model: state dict of the current model.
         optimizer: state dict of the optimizer.
-        fingerprint: options and data size; a state of another run is refused.
+        fingerprint: options, settings of the model and data size; a state of another run is refused.
     """
 
     step: int = 0
@@ -57,7 +59,7 @@ def load_state(folder: Path | None, fingerprint: dict[str, Any]) -> FitState | N
 
     Args:
         folder: where it was written; None means that nothing is kept.
-        fingerprint: options and data size of this run.
+        fingerprint: options, settings of the model and data size of this run.
 
     Returns:
         The state, or None when there is none.
@@ -68,12 +70,25 @@ def load_state(folder: Path | None, fingerprint: dict[str, Any]) -> FitState | N
     if folder is None or not (folder / STATE_FILE).exists():
         return None
     state = FitState(**torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True))
-    differing = [key for key in fingerprint if state.fingerprint.get(key) != fingerprint[key]]
+    before, here = _flat(state.fingerprint), _flat(fingerprint)
+    differing = [key for key in here | before if before.get(key) != here.get(key)]
     if differing:
-        was = {key: state.fingerprint.get(key) for key in differing}
-        now = {key: fingerprint[key] for key in differing}
+        was = {key: before.get(key) for key in differing}
+        now = {key: here.get(key) for key in differing}
         raise ValueError(f"{folder / STATE_FILE} was written with {was}, this run has {now}; use another folder")
     return state
+
+
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON keeps them: a tuple becomes a list, a path its text."""
+    found: dict[str, Any] = json.loads(json.dumps(dict(settings), default=str))
+    return found
+
+
+def _flat(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint with its settings beside the rest, so that an error names only what differs."""
+    rest = {key: value for key, value in fingerprint.items() if key != "settings"}
+    return {**rest, **fingerprint.get("settings", {})}
 
 
 def copied(state_dict: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Trainable(Protocol):
 
         Returns:
             The mean loss (a scalar), or a mapping with "loss" and, for exact averages over several processes,
-            "weight": the number of terms that the mean was taken over.
+            "weight": the number of terms that the mean was taken over. A sum of m means over different numbers of
+            terms gives both as (m,).
         """
         ...
 
@@ -44,12 +45,12 @@ class LossModule(nn.Module):
         self.model = model
 
     def forward(self, batch: Any) -> tuple[Tensor, Tensor]:
-        """Mean loss of a batch and its weight, both scalars."""
+        """Mean losses of a batch and their weights, both scalars or both (m,)."""
         out: Loss = self.model.loss(batch)  # type: ignore[operator]
         if isinstance(out, Tensor):
             return out, torch.ones((), device=out.device)
         loss = out["loss"]
-        return loss, out.get("weight", torch.ones((), device=loss.device)).detach().float()
+        return loss, out.get("weight", torch.ones_like(loss)).detach().float()
 
 
 class Stepper:
@@ -97,10 +98,12 @@ class Stepper:
             ValueError: the loss is not finite.
         """
         accelerator, config = self.accelerator, self.config
-        torch.manual_seed(step_seed(config.seed, step, accelerator.process_index))
         rows, counts = local_share(batch, accelerator.process_index, accelerator.num_processes)
-        loss, weight = self.module(_to_device(self.collate([examples[row] for row in rows]), accelerator.device))
-        scaled = loss * _weight_share(weight * counts, accelerator)
+        torch.manual_seed(step_seed(config.seed, step, 0))  # what a collator draws is the same on every process
+        collated = self.collate([examples[row] for row in rows])
+        torch.manual_seed(step_seed(config.seed, step, accelerator.process_index))
+        loss, weight = self.module(_to_device(collated, accelerator.device))
+        scaled = (loss * _weight_share(weight * counts, accelerator)).sum()
         value = float(accelerator.reduce(scaled.detach(), "mean"))
         if not np.isfinite(value):
             raise ValueError(f"the loss at step {step} is {value}; lower learning_rate (now {config.learning_rate})")

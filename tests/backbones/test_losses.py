@@ -6,7 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from genrec.backbones import gathered
 from genrec.backbones.config import SequenceConfig
+from genrec.backbones.gathered import gathered_scores
 from genrec.backbones.losses import bce_loss, gbce_beta, gbce_loss, sampled_softmax_loss
 from genrec.backbones.objective import next_item_loss, uniform_negatives
 
@@ -50,6 +52,26 @@ def test_sampled_softmax_over_all_other_items_is_cross_entropy():
     others = torch.tensor([[item for item in range(9) if item != target] for target in targets])
     loss = sampled_softmax_loss(scores.gather(1, targets[:, None])[:, 0], scores.gather(1, others), 9)
     torch.testing.assert_close(loss, F.cross_entropy(scores, targets))
+
+
+@pytest.mark.parametrize("cells", [1, 20, 10_000])
+def test_scores_of_drawn_items_equal_the_einsum_in_value_and_gradients(cells, monkeypatch):
+    monkeypatch.setattr(gathered, "CHUNK_CELLS", cells)
+    torch.manual_seed(0)
+    hidden, items = torch.randn(5, 4, requires_grad=True), torch.randn(7, 4, requires_grad=True)
+    drawn, weight = torch.randint(7, (5, 3)), torch.randn(5, 3)
+    expected = torch.autograd.grad((torch.einsum("nd,nkd->nk", hidden, items[drawn]) * weight).sum(), (hidden, items))
+    scores = gathered_scores(hidden, items, drawn)
+    torch.testing.assert_close(scores, torch.einsum("nd,nkd->nk", hidden, items[drawn]))
+    torch.testing.assert_close(torch.autograd.grad((scores * weight).sum(), (hidden, items)), expected)
+
+
+def test_scores_of_drawn_items_never_hold_all_gathered_vectors(monkeypatch):
+    monkeypatch.setattr(gathered, "CHUNK_CELLS", 64)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        gathered_scores(torch.randn(50, 4, requires_grad=True), torch.randn(9, 4), torch.randint(9, (50, 16)))
+    assert max(kept) == 50 * 16  # the draws themselves; the vectors would be 50 * 16 * 4
 
 
 def test_negatives_are_never_the_target_and_cover_all_others():

@@ -145,6 +145,13 @@ def test_a_resumed_sampled_loss_equals_an_uninterrupted_one(split, tmp_path, mon
     assert np.array_equal(resumed.item_vectors(), whole.item_vectors())
 
 
+def test_a_fit_with_another_loss_does_not_go_on_from_the_kept_state(split, tmp_path):
+    config = FitConfig(epochs=1, batch_size=64, patience=0)
+    fit_id_model(make("gru4rec", loss="gbce", num_negatives=4), split, config, folder=tmp_path)
+    with pytest.raises(ValueError, match=r"'loss': 'gbce'.* this run has \{'loss': 'bce'"):
+        fit_id_model(make("gru4rec", loss="bce", num_negatives=4), split, config, folder=tmp_path)
+
+
 def test_item_knn_by_hand():
     histories = [np.array([0, 1]), np.array([0, 1, 1]), np.array([1, 2])]
     model = ItemKNN(histories, 4, neighbours=1, shrink=0.0, decay=0.5)

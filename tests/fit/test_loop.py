@@ -44,10 +44,10 @@ def closeness(model):
     return lambda: {"score": -float((model.weight[:, 0] - TRUTH).norm())}
 
 
-def run(folder=None, epochs=6, model=None, **options):
+def run(folder=None, epochs=6, model=None, settings=None, **options):
     model = model or Linear()
     config = FitConfig(**{"epochs": epochs, "batch_size": 8, "learning_rate": 0.1, "monitor": "score", **options})
-    return model, fit(model, examples(), collate, closeness(model), config, folder=folder)
+    return model, fit(model, examples(), collate, closeness(model), config, settings=settings, folder=folder)
 
 
 def test_it_learns_and_reports_every_epoch():
@@ -136,6 +136,16 @@ def test_the_state_of_another_run_is_refused_by_name(tmp_path):
         run(tmp_path, learning_rate=0.2)
     assert (tmp_path / STATE_FILE).exists()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_state_of_another_loss_is_refused_and_of_the_same_is_taken_up(tmp_path):
+    run(tmp_path, settings={"loss": "gbce", "gbce_t": 0.75, "levels": (1, 2)})
+    with pytest.raises(ValueError, match=r"written with \{'gbce_t': 0.75\}, this run has \{'gbce_t': 0.5\}"):
+        run(tmp_path, settings={"loss": "gbce", "gbce_t": 0.5, "levels": (1, 2)})
+    with pytest.raises(ValueError, match=r"\{'loss': 'gbce', 'gbce_t': 0.75, 'levels': \[1, 2\]\}, this run has"):
+        run(tmp_path)
+    again, _ = run(tmp_path, settings={"loss": "gbce", "gbce_t": 0.75, "levels": (1, 2)})
+    assert again.calls == 0
 
 
 def test_a_diverging_loss_stops_with_step_and_remedy():

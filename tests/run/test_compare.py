@@ -65,6 +65,16 @@ def test_sampled_columns_say_so():
     assert "never compare them with full ranking" in text
 
 
+def test_figures_that_a_system_adds_make_a_second_table():
+    rows = [{"system": name, "stage": "", "mode": "direct", "seed": 0, "NDCG@10": 0.1} for name in ("A", "B")]
+    assert "CrossCat" not in comparison_table(rows, [])
+    rows[1] |= {"CrossCat@10": 0.372, "Completion@10": 0.5}
+    text = comparison_table(rows, [])
+    assert "| system | CrossCat@10 | Completion@10 |" in text
+    assert "| A |  |  |" in text
+    assert "| B | 0.3720 | 0.5000 |" in text
+
+
 def test_what_cannot_be_compared_is_refused(comparison, tmp_path):
     with pytest.raises(ValueError, match="at least two different configs"):
         Comparison([SASREC], [0], tmp_path)

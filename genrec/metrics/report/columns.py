@@ -28,6 +28,13 @@ GROUPS = tuple(
     for metric in ("Recall", "NDCG")
 )
 
+FURTHER = (
+    "CrossCat@10", "attention_by_cosine", "NDCG@10_short", "NDCG@10_short_truncated", "Recall@10_short_truncated",
+    "NDCG@10_dense", "Recall@10_dense", "NDCG@10_drift", "Recall@10_new_behaviour", "Completion@10",
+    "Kept@random_noise", "Kept@popular_noise", "Separation",
+)  # fmt: skip
+"""What GRASP and CoRec add to the rows of their runs."""
+
 LABELS = {
     "Recall@10_unseen": "Recall@10 unseen",
     "NDCG@10_unseen": "NDCG@10 unseen",
@@ -186,5 +193,6 @@ def result_tables(rows: Sequence[Row]) -> list[Table]:
         make_table("Direct mode, all users, full catalogue", direct, DIRECT),
         make_table("Reasoning mode, fixed sample of users", reasoning, REASONING),
         make_table("Head and tail, direct mode", direct, GROUPS),
+        make_table("Scenes and further figures", direct, FURTHER),
     ]
     return [table for table in made if table is not None]

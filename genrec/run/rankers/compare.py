@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from genrec.data.files import read_json, write_whole
 from genrec.metrics.ranking import ndcg_values
-from genrec.metrics.report.columns import over_seeds
+from genrec.metrics.report.columns import FURTHER, over_seeds
 from genrec.metrics.report.text import in_markdown
 from genrec.metrics.report.write import write_report
 from genrec.metrics.uncertainty import paired_bootstrap
@@ -148,9 +148,21 @@ def comparison_table(rows: Sequence[Row], tests: Sequence[Row]) -> str:
         test = by_system.get(row["system"])
         shown = ["", ""] if test is None else [_difference(test), f"{test['p_value']:.4f}"]
         lines.append("| " + " | ".join([in_markdown(row["system"]), str(seeds), *cells, *shown]) + " |")
+    further = _further(merged)
     legend = "Mean ± standard deviation over seeds. The difference carries its 95 % bootstrap interval over users."
     sampled = " SAMPLED columns rank against 100 negatives: never compare them with full ranking."
-    return "\n".join([*lines, "", legend + (sampled if columns[-1] in LABELS else ""), ""])
+    return "\n".join([*lines, "", legend + (sampled if columns[-1] in LABELS else ""), "", *further])
+
+
+def _further(merged: Sequence[Row]) -> list[str]:
+    """Lines of the second table, none where no row holds such figures."""
+    columns = [name for name in FURTHER if any(row.get(name) is not None for row in merged)]
+    if not columns:
+        return []
+    lines = ["| system | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+    for row in merged:
+        lines.append("| " + " | ".join([in_markdown(row["system"]), *(_cell(row, name) for name in columns)]) + " |")
+    return [*lines, ""]
 
 
 def _cell(row: Row, name: str) -> str:

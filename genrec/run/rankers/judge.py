@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genrec.backbones.export import export_vectors
 from genrec.backbones.item_knn import ItemKNN
 from genrec.backbones.popularity import Popularity
-from genrec.backbones.protocol import IdModel
+from genrec.backbones.protocol import IdModel, IntArray
 from genrec.backbones.rank import IdRanking, rank_id_model
 from genrec.backbones.sampled import rank_sampled, sampled_table
 from genrec.data.dataset import Dataset
@@ -46,11 +47,20 @@ class RankerJudge:
         dataset: its dataset.
         split: its split; only here are the test users read.
         arguments: its settings.
+        more: further figures of a row, from the model and its ranking of the test users.
     """
 
-    def __init__(self, session: Session, dataset: Dataset, split: Split, arguments: RankerArguments) -> None:
+    def __init__(
+        self,
+        session: Session,
+        dataset: Dataset,
+        split: Split,
+        arguments: RankerArguments,
+        more: Callable[[IdModel, IdRanking], Row] | None = None,
+    ) -> None:
         """Count the training interactions."""
         self.session, self.dataset, self.split, self.arguments = session, dataset, split, arguments
+        self.more = more or (lambda model, found: {})
         self.popularity = split.popularity(dataset.num_items)
         self.ranks: dict[str, Any] = {}
 
@@ -80,7 +90,8 @@ class RankerJudge:
         """One row of metrics.json; `keep` remembers the ranks for ranks.npz."""
         test = self.split.test
         found = rank_id_model(model, test, top_k=50, progress=True)
-        row = {"system": system, "stage": "", "mode": "direct", "seed": self.arguments.seed} | self._figures(found)
+        row = {"system": system, "stage": "", "mode": "direct", "seed": self.arguments.seed}
+        row |= self._figures(found) | self.more(model, found)
         if self.arguments.sampled:
             sampled = rank_sampled(model, test)  # one draw of negatives for all models and seeds
             row |= sampled_table(sampled)
@@ -108,8 +119,7 @@ class RankerJudge:
 
     def _export(self, model: Any) -> None:
         """Item vectors, and user vectors that have read the training histories only."""
-        users = [model.encode(self.split.train[start : start + 256]) for start in range(0, len(self.split.train), 256)]
-        vectors = np.concatenate([part.float().cpu().numpy() for part in users])
+        vectors = user_vectors(model, self.split.train)
         ids = self.dataset.catalogue.item_ids, self.dataset.user_ids
         facts = {"model": type(model).__name__, "user_vectors": "after the training history"}
         export_vectors(self.session.folder / "vectors", model.item_vectors(), vectors, *ids, facts)
@@ -149,3 +159,19 @@ class RankerJudge:
             },
             "provenance": {**origin, "seeds": [a.seed], "seconds": self.session.seconds(), "settings": settings_of(a)},
         }
+
+
+def user_vectors(model: Any, histories: Sequence[IntArray], batch_size: int = 256) -> NDArray[np.float32]:
+    """Vectors (n, d) of all users after their histories; a model that knows users is told who they are.
+
+    Args:
+        model: with `encode_users(users, histories)` or `encode(histories)`.
+        histories: one per dense user.
+        batch_size: users per forward pass.
+    """
+    parts = []
+    for start in range(0, len(histories), batch_size):
+        some = histories[start : start + batch_size]
+        users = np.arange(start, start + len(some))
+        parts.append(model.encode_users(users, some) if hasattr(model, "encode_users") else model.encode(some))
+    return np.concatenate([part.float().cpu().numpy() for part in parts])

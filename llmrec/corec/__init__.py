@@ -1,0 +1,1 @@
+"""How do contrast and reconstruction together help where histories are short or change? CoRec around any backbone."""

@@ -1,0 +1,127 @@
+"""How do descriptions make a sequence model better without teaching it their errors? GRASP around any backbone.
+
+Source: METHODS 2 (arXiv 2511.20177). Text is input, never supervision: the only loss is the backbone's own. An item's
+vector is its id embedding plus an MLP of its text and of the items like it, and the same vector is read and scored.
+
+The user's description rests on the training history, so in training it has seen what is asked for; `user_dropout`
+hides it for a share of the sequences, which also teaches the model what to do with a user it does not know.
+
+Legend: B sequences, L positions, V items, d width, w text width.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from genrec.backbones.sequence import SequenceModel
+from genrec.backbones.transformer import initialise
+from llmrec.enriched import EnrichedModel
+from llmrec.grasp.features import TextFeatures
+from llmrec.grasp.holistic import HolisticAttention, HolisticConfig, visible
+
+
+class Grasp(EnrichedModel):
+    """A backbone that reads descriptions.
+
+    Args:
+        backbone: SASRec, GRU4Rec or BERT4Rec, unchanged.
+        features: frozen text features of the same items and users.
+        config: ablation switches.
+        user_dropout: share of training sequences whose user is hidden, in [0, 1].
+        seed: of the weights.
+
+    Raises:
+        ValueError: features of another catalogue, or a share outside [0, 1].
+    """
+
+    name: ClassVar[str] = "grasp"
+
+    def __init__(
+        self,
+        backbone: SequenceModel,
+        features: TextFeatures,
+        config: HolisticConfig | None = None,
+        user_dropout: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        """Make the weights around the backbone."""
+        super().__init__(backbone)
+        check_features(features, backbone.num_items)
+        if not 0.0 <= user_dropout <= 1.0:
+            raise ValueError(f"user_dropout must be in [0, 1], got {user_dropout}")
+        self.features, self.holistic, self.user_dropout = features, config or HolisticConfig(), user_dropout
+        width, texts = backbone.config.width, features.width * (2 if self.holistic.similar else 1)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.item_adapter = nn.Sequential(
+                nn.Linear(texts, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, width)
+            )
+            self.item_adapter.apply(initialise)
+            self.mix = HolisticAttention(width, features.width, self.holistic, backbone.config.dropout)
+
+    def settings(self) -> dict[str, Any]:
+        """Backbone, switches and text width."""
+        own = {**vars(self.holistic), "user_dropout": self.user_dropout, "text_width": self.features.width}
+        return {**super().settings(), **own}
+
+    def item_table(self) -> Tensor:
+        """Id embedding plus text, (V, d)."""
+        own = self.backbone.item_table()
+        texts = [self.features.table("items", own.device)]
+        if self.holistic.similar:
+            texts.append(self.features.table("similar_items", own.device))
+        return own + self.item_adapter(torch.cat(texts, dim=1))
+
+    def states(self, inputs: Tensor, users: Tensor, table: Tensor) -> Tensor:
+        """States (B, L, d) after the holistic attention."""
+        if self.training and self.user_dropout:
+            hidden = torch.rand(len(users), device=users.device) < self.user_dropout
+            users = users.masked_fill(hidden, -1)
+        mixed = self.mix(*self.read(inputs, users, table))
+        return self.backbone.contextualise(mixed, inputs)
+
+    def read(self, inputs: Tensor, users: Tensor, table: Tensor) -> tuple[Tensor, ...]:
+        """Arguments of the holistic attention for inputs (B, L) of users (B,)."""
+        items, people = ("similar_items", "similar_users") if self.holistic.similar else ("items", "users")
+        known = (users >= 0) & (users < self.features.counts[1])
+        return (
+            self.embed(inputs, table),
+            self.features.rows(items, inputs),
+            self.features.rows("users", users),
+            self.features.rows(people, users),
+            known,
+            visible(inputs, self.num_items, self.backbone.causal),
+        )
+
+    @torch.no_grad()
+    def global_weights(self, users: NDArray[np.int64], histories: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
+        """Global attention of each user's last position over the items of the history, one array per user.
+
+        Raises:
+            ValueError: a model without global attention.
+        """
+        if not self.holistic.global_features:
+            raise ValueError("this model has no global attention (global_features is false)")
+        self._judge()
+        inputs, last = self.backbone.prepare(histories)
+        asked = torch.as_tensor(users, device=inputs.device)
+        items, similar_items, texts, similar_users, known, seen = self.read(inputs, asked, self.scoring_table())
+        query = self.mix.norm(items) + self.mix.user_vectors(texts, known)
+        weights = self.mix.wide.weights(query, *self.mix.tokens(similar_items, similar_users, known, seen))
+        rows = weights[torch.arange(len(last), device=last.device), last, 1:].cpu().numpy()
+        kept = [min(len(history), self.backbone.config.max_history) for history in histories]
+        return [row[:count] for row, count in zip(rows, kept, strict=True)]
+
+
+def check_features(features: TextFeatures, num_items: int) -> None:
+    """Refuse features of another catalogue."""
+    if features.counts[0] != num_items:
+        raise ValueError(
+            f"the text features are of {features.counts[0]} items, the catalogue has {num_items}; "
+            "run recipes/grasp_refresh.py on this dataset, or name another store"
+        )
