@@ -1,4 +1,5 @@
 """How do language models enrich recommenders? The home of LLMRec, GRASP and CoRec.
 
-Its rooms will be `generative/` (LLMRec), `grasp/` and `corec/`. None is built yet: this package is empty.
+`generative/` is LLMRec: lists with grounded reasons, and a user who can answer back. `grasp/` holds the attention of
+GRASP so far; `corec/` is not built yet.
 """
