@@ -12,7 +12,7 @@ are not run again, so a killed table goes on when the same command is typed.
     arms:
       SAGE: [{recipe: sage_sft, config: recipes/configs/sage/tiny_ml1m/sft.yaml}]
       no lists: [{recipe: sage_sft, config: ..., set: {list_weight: 0}}]
-Legend: n questions; a row of an arm is the last of its run's metrics.json, earlier rows are baselines.
+Legend: n questions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from genrec.metrics.uncertainty import paired_bootstrap
 from genrec.run.provenance import provenance
 
 Row = dict[str, Any]
-KEYS = {"name", "title", "budget", "seeds", "reference", "shared", "arms", "results", "rows"}
+KEYS = {"name", "title", "budget", "seeds", "reference", "shared", "arms", "results"}
 STEP_KEYS = {"recipe", "config", "set"}
 
 
@@ -65,8 +65,6 @@ class TableSpec:
         budget: what is equal for all arms, in words.
         reference: arm that the others are tested against; the first where it is not named.
         results: also write metrics.json here.
-        rows: of each run, rows whose system begins like one of these are kept besides the last; none = baselines of
-            the first arm only.
 
     Raises:
         ValueError: no arm, no seed, or an unknown reference.
@@ -79,7 +77,6 @@ class TableSpec:
     budget: str = ""
     reference: str = ""
     results: str | None = None
-    rows: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.arms or not self.seeds or not all(self.arms.values()):
@@ -156,12 +153,22 @@ class TableSpec:
         return dict(read_json(path))
 
     def _rows(self, arm: str, seed: int, run: Row) -> list[Row]:
-        """The arm's own row under its name; other rows as asked for."""
-        own = {**run["rows"][-1], "system": arm, "stage": "", "seed": seed, **_size(self.run_dir(arm, seed))}
-        kept = [row for row in run["rows"][:-1] if str(row["system"]).startswith(tuple(self.rows) or ("\0",))]
-        if not self.rows and arm == next(iter(self.arms)):
-            kept = [row for row in run["rows"][:-1] if not row["stage"]]
-        return [*kept, own]
+        """The arm's rows under its name: the last of direct mode is the arm; other modes say what they judged.
+
+        Rows without a stage are baselines and come from the first arm; a run of baselines alone gives its last row.
+        """
+        own = [row for row in run["rows"] if row["stage"]] or run["rows"][-1:]
+        direct = [row for row in own if row["mode"] == "direct"]
+        made = []
+        for row in own:
+            is_arm = bool(direct) and row is direct[-1]
+            if not is_arm and row["mode"] == "direct" and arm != self.reference:
+                continue  # re-ranked lists and earlier stages are shown for the reference only
+            name = arm if is_arm else f"{arm}: {row['system']}"
+            size = _size(self.run_dir(arm, seed)) if is_arm else {}
+            made.append({**row, "system": name, "stage": "", "seed": seed, **size})
+        first = arm == next(iter(self.arms))
+        return [*([row for row in run["rows"] if not row["stage"]] if first else []), *made]
 
     def _paired(self) -> list[Row]:
         """NDCG@10 of each arm against the reference, user by user, where both kept their ranks."""
