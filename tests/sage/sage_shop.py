@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sage_toys import VOCABULARY, toy_model, toy_tokenizer
+from sage_toys import VOCABULARY, toy_model
+from sage_toys import toy_tokenizer as unsplit_tokenizer
+from tokenizers import pre_tokenizers
 
 from genrec.data.catalogue import Catalogue
 from sage.items.names import NativeNames
@@ -17,6 +19,13 @@ VECTORS = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
 KNOWN = np.array([True, True, True, True, True, False])
 COUNTS = np.array([5, 3, 2, 1, 1, 0])
 HISTORIES = [np.array([0, 1, 2, 3]), np.array([4, 0, 1]), np.array([2, 3, 4, 0]), np.array([1, 2])]
+
+
+def toy_tokenizer() -> Any:
+    """The toy tokenizer, splitting at spaces."""
+    tokenizer = unsplit_tokenizer()
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
 
 
 def shop_names() -> NativeNames:

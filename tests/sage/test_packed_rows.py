@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sage_shop import HISTORIES, shop_names, shop_speller
-from sage_toys import toy_tokenizer
+from sage_shop import HISTORIES, shop_names, shop_speller, toy_tokenizer
 
 from sage.items.rows import Speller, training_rows, windows
 

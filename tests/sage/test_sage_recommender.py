@@ -28,6 +28,7 @@ def test_an_unknown_item_is_named() -> None:
 
 def test_diversity_on_request_gives_more_varied_lists() -> None:
     shop = shop_recommender()
+    shop.vectors = np.eye(3, dtype=np.float32)[[0, 0, 0, 1, 2, 0]]  # four items alike, two others
     plain, _ = shop.rank([[0], [3]], 3, 6)
     varied, scores = shop.rank([[0], [3]], 3, 6, diversity=1.0)
     assert diversity(varied, shop.vectors) > diversity(plain, shop.vectors)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from sage_shop import COUNTS, KNOWN, VECTORS, shop_speller
-from sage_toys import toy_model, toy_tokenizer
+from sage_shop import COUNTS, KNOWN, VECTORS, shop_speller, toy_tokenizer
+from sage_toys import toy_model
 
 from genrec.posttrain.grpo import RecGRPOTrainer
 from genrec.posttrain.grpo_config import RecGRPOConfig
@@ -58,8 +58,9 @@ def plain(folder: Path, level: str) -> RecGRPOTrainer:
 
 @pytest.mark.parametrize("level", ["token", "sequence"])
 def test_without_extras_it_is_grpo_or_gspo(tmp_path: Path, level: str) -> None:
-    ours, theirs = trainer(tmp_path / "a", importance_sampling_level=level, **PLAIN), plain(tmp_path / "b", level)
-    ours.train()
+    ours = trainer(tmp_path / "a", importance_sampling_level=level, **PLAIN)
+    ours.train()  # before the other is made: making a trainer sets the seed
+    theirs = plain(tmp_path / "b", level)
     theirs.train()
     moved = False
     start = toy_model().state_dict()
@@ -98,9 +99,10 @@ def test_bounds_of_their_own_reach_the_loss(tmp_path: Path) -> None:
 
 
 def test_extras_change_what_is_learnt(tmp_path: Path) -> None:
-    runs = [trainer(tmp_path / "a", **PLAIN), trainer(tmp_path / "b")]
-    for run in runs:
-        run.train()
+    runs = []
+    for name, changes in (("a", PLAIN), ("b", {})):
+        runs.append(trainer(tmp_path / name, **changes))
+        runs[-1].train()
     first, second = (run.model.state_dict() for run in runs)
     assert any(not torch.equal(first[name], second[name]) for name in first)
 

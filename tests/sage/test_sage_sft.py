@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sage_shop import HISTORIES, KNOWN, VECTORS, shop_names, shop_speller
-from sage_toys import toy_arguments, toy_model, toy_tokenizer
+from sage_shop import HISTORIES, KNOWN, VECTORS, shop_names, shop_speller, toy_tokenizer
+from sage_toys import toy_arguments, toy_model
 
 from sage.gradient.trainer import AdaptiveSFTTrainer
 from sage.gradient.weights import AdaptiveGradient, weighted_count, weighted_loss

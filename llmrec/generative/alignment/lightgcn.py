@@ -66,7 +66,7 @@ class LightGCN(nn.Module):
         users, items = self.propagate()
         u, i, j = batch.unbind(1)
         gap = (users[u] * items[i]).sum(1) - (users[u] * items[j]).sum(1)
-        return bpr(gap) + self.decay * self.start.weight[[*u, *(i + self.num_users)]].square().sum(1).mean()
+        return bpr(gap) + self.decay * self.start.weight[torch.cat([u, i + self.num_users])].square().sum(1).mean()
 
     def collate(self, edges: Sequence[int]) -> Tensor:
         """Edges by number -> (B, 3) with a uniform negative that the loop's seed decides."""
