@@ -113,11 +113,12 @@ class Validation:
         self.targets = data.cold.split.valid.sample(arguments.validation_users, VALIDATION_SEED)
         self.recommender, self.beams = recommender, arguments.num_beams
         self.new_items = set(np.flatnonzero(~data.known).tolist())
-        self.started, self.spent = time.perf_counter(), 0.0
+        self.started, self.spent = -1.0, 0.0
 
     def __call__(self, model: Any) -> Scores:
         """Scores of a model."""
         began = time.perf_counter()
+        self.started = began if self.started < 0 else self.started  # the first call comes before the first step
         r = self.recommender
         live = SageRecommender(model, r.tokenizer, r.names, r.catalogue, r.vectors, r.manifest)
         exclude = [self.new_items] * len(self.targets) if self.new_items else None
