@@ -130,6 +130,7 @@ class TableSpec:
         """
         runs = {(arm, seed): self._run(arm, seed) for seed in self.seeds for arm in self.arms}
         rows = [row for (arm, seed), run in runs.items() for row in self._rows(arm, seed, run)]
+        self._add_times(rows)
         first = runs[next(iter(self.arms)), self.seeds[0]]
         seconds = sum(run["provenance"]["seconds"] or 0 for run in runs.values())
         metrics = {
@@ -170,6 +171,18 @@ class TableSpec:
         first = arm == next(iter(self.arms))
         return [*([row for row in run["rows"] if not row["stage"]] if first else []), *made]
 
+    def _add_times(self, rows: list[Row]) -> None:
+        """Training seconds until each arm was as good on validation as the worst arm became, per seed."""
+        for seed in self.seeds:
+            courses = {arm: validation_course(self.run_dir(arm, seed)) for arm in self.arms}
+            courses = {arm: course for arm, course in courses.items() if course}
+            if len(courses) < 2:
+                continue
+            equal = min(max(row["NDCG@10"] for row in course) for course in courses.values())
+            for row in rows:
+                if row["system"] in courses and row["seed"] == seed:
+                    row["seconds_to_equal"] = seconds_to_reach(courses[row["system"]], equal)
+
     def _paired(self) -> list[Row]:
         """NDCG@10 of each arm against the reference, user by user, where both kept their ranks."""
         tests = []
@@ -209,6 +222,20 @@ class TableSpec:
         """Index health of the reference arm, for the plot of alpha against popularity."""
         paths = [self.run_dir(self.reference, self.seeds[0]) / stage / "health.json" for stage in ("index", "flexcode")]
         return next(({"index_health": read_json(path)} for path in paths if path.is_file()), {})
+
+
+def validation_course(run_dir: Path) -> list[Row]:
+    """Validation scores with training seconds of a run's first stage that has them; [] without."""
+    for path in sorted(run_dir.glob("*/validation.json"), key=lambda p: p.stat().st_mtime):
+        rows = read_json(path)
+        if rows and all({"NDCG@10", "train_seconds"} <= set(row) for row in rows):
+            return list(rows)
+    return []
+
+
+def seconds_to_reach(course: Sequence[Row], quality: float, metric: str = "NDCG@10") -> float | None:
+    """Training seconds until a validation first was as good as `quality`; None when none was."""
+    return next((float(row["train_seconds"]) for row in course if row[metric] >= quality), None)
 
 
 def budget_points(rows: Sequence[Row]) -> list[Row]:

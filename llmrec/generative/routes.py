@@ -1,10 +1,14 @@
 """How is LLMRec asked over HTTP? `POST /v1/chat/recommendations`, and a page to try it, as a FastAPI router.
 
-The state travels with the request: any replica can answer any turn.
+The state travels with the request: any replica can answer any turn. The gateway finds `register` under the entry point
+group `genrec.serving` and calls it once; it serves the folder that LLMREC_MODEL names, and nothing without it.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from importlib import resources
 from typing import Any
 
@@ -15,6 +19,8 @@ from llmrec.generative.feedback.state import ConversationState
 from llmrec.generative.recommender import GenerativeRecommender
 
 MAX_MESSAGE = 2000
+MODEL, CHAT = "LLMREC_MODEL", "LLMREC_CHAT"
+logger = logging.getLogger(__name__)
 
 
 class ChatRequest(BaseModel):
@@ -64,13 +70,14 @@ def create_router(recommender: GenerativeRecommender) -> Any:
     from fastapi import APIRouter, HTTPException
     from fastapi.responses import HTMLResponse
 
-    router = APIRouter(tags=["llmrec"])
+    router, turn = APIRouter(tags=["llmrec"]), threading.Lock()  # one turn at a time: models and caches are shared
 
     def chat(request: ChatRequest) -> ChatResponse:
         """Recommend, with a reason per item; feedback in plain words changes the next list."""
         try:
             state = _state(request)
-            reply = recommender.respond(state, request.message, request.k)
+            with turn:
+                reply = recommender.respond(state, request.message, request.k)
         except (ValueError, DataError) as error:
             raise HTTPException(status_code=422, detail=str(error)) from error
         names = ("item_id", "title", "reason", "score")
@@ -84,6 +91,21 @@ def create_router(recommender: GenerativeRecommender) -> Any:
     router.add_api_route("/v1/chat/recommendations", chat, methods=["POST"], response_model=ChatResponse)
     router.add_api_route("/playground/chat", page, methods=["GET"], response_class=HTMLResponse)
     return router
+
+
+def register(gateway: Any) -> None:
+    """Add LLMRec's routes to the gateway: its door.
+
+    Args:
+        gateway: holds the FastAPI application as `app`.
+    """
+    folder = os.environ.get(MODEL)
+    if not folder:
+        logger.info("%s names no folder of recipes/llmrec_align.py; /v1/chat/recommendations is left out", MODEL)
+        return
+    from llmrec.generative.folder import open_recommender
+
+    gateway.app.include_router(create_router(open_recommender(folder, os.environ.get(CHAT))))
 
 
 def _state(request: ChatRequest) -> ConversationState:

@@ -162,11 +162,6 @@ def training_facts(folder: Path, trainer: Any) -> dict[str, Any]:
     }
 
 
-def seconds_to_reach(history: list[dict[str, float]], quality: float) -> float | None:
-    """Training seconds until validation first was as good as `quality`; None when it never was."""
-    return next((row["train_seconds"] for row in history if row[METRIC] >= quality), None)
-
-
 def peft_config(model: Any, arguments: JudgeArguments, new_tokens: list[int]) -> Any:
     """LoRA on all linear layers, with trainable rows for new tokens where there are any; None for full training."""
     if not arguments.use_lora:

@@ -12,7 +12,8 @@ from genrec.data.errors import DataError
 
 PAPERS = [
     {
-        "id": f"2101.0000{n}", "title": f"A study\n  of thing {n}", "abstract": "We study\nit.", "categories": "cs.IR cs.LG",
+        "id": f"2101.0000{n}", "title": f"A study\n  of thing {n}", "abstract": "We study\nit.",
+        "categories": "cs.IR cs.LG",
         "authors": "Ada Lovelace, Alan Turing and others", "update_date": "2021-03-04",
     }
     for n in range(4)
@@ -37,7 +38,7 @@ def test_papers_become_items(folder: Path) -> None:
         "brand": ["Ada Lovelace"], "categories": ["cs.IR", "cs.LG"], "year": ["2021"]
     }  # fmt: skip
     assert "We study it." in dataset.catalogue.text(item)
-    assert [dataset.catalogue.item_ids[i] for i in dataset.histories[1]][0] == "2101.00001"
+    assert dataset.catalogue.item_ids[dataset.histories[1][0]] == "2101.00001"
 
 
 def test_two_dumps_and_broken_lines_are_named(folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from llmrec_shop import shop_recommender
 
-from llmrec.generative.routes import create_router
+from llmrec.generative.routes import create_router, register
 
 fastapi = pytest.importorskip("fastapi")
 testclient = pytest.importorskip("fastapi.testclient")
@@ -37,6 +39,20 @@ def test_bad_requests_are_answered_with_422(body: dict) -> None:
     answer = client().post("/v1/chat/recommendations", json=body)
     assert answer.status_code == 422
     assert answer.json()["detail"]
+
+
+def test_the_gateways_door_adds_the_routes_only_where_a_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Gateway:
+        app = fastapi.FastAPI()
+
+    monkeypatch.delenv("LLMREC_MODEL", raising=False)
+    register(Gateway())
+    assert not [route for route in Gateway.app.routes if "recommendations" in getattr(route, "path", "")]
+    monkeypatch.setenv("LLMREC_MODEL", str(tmp_path))
+    with pytest.raises(ValueError, match=r"llmrec\.json"):
+        register(Gateway())
 
 
 def test_the_page_writes_texts_and_never_markup() -> None:

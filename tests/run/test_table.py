@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genrec.run.table import TableSpec, budget_points
+from genrec.run.table import TableSpec, budget_points, seconds_to_reach
 
 ROOT = Path(__file__).parents[2]
 SPEC = """
@@ -115,3 +115,18 @@ def test_shipped_tables_name_recipes_and_configs_that_exist(path: Path) -> None:
         for step in steps:
             assert (ROOT / "recipes" / f"{step.recipe}.py").is_file()
             assert (ROOT / step.config).is_file()
+
+
+def test_seconds_to_equal_quality_by_hand(spec: TableSpec) -> None:
+    course = [{"NDCG@10": 0.1, "train_seconds": 5.0}, {"NDCG@10": 0.3, "train_seconds": 9.0}]
+    assert seconds_to_reach(course, 0.1) == 5.0
+    assert seconds_to_reach(course, 0.2) == 9.0
+    assert seconds_to_reach(course, 0.4) is None
+    for arm, best in (("ours", 0.5), ("ours, budget 3", 0.3)):
+        for seed in spec.seeds:
+            finish(spec, arm, seed, best)
+            rows = [{**row, "NDCG@10": row["NDCG@10"] * best / 0.3} for row in course]
+            (spec.run_dir(arm, seed) / "sft" / "validation.json").write_text(json.dumps(rows))
+    metrics = json.loads((spec.report().parent / "metrics.json").read_text())
+    found = {row["system"]: row["seconds_to_equal"] for row in metrics["rows"] if "seconds_to_equal" in row}
+    assert found == {"ours": 9.0, "ours, budget 3": 9.0}  # the worst arm became 0.3; both pass it at 9 s

@@ -31,6 +31,7 @@ GROUPS = tuple(
 COLD = (
     "HR@10_regular", "NDCG@10_regular", "HR@10_new_users", "NDCG@10_new_users", "HR@10_new_items", "NDCG@10_new_items",
     "NewShare@10", "Entropy@10", "vocabulary_seconds", "index_seconds", "train_seconds",
+    "seconds_to_equal",
 )  # fmt: skip
 REASONS = (
     "BLEU-4", "ROUGE-L", "reason_accuracy", "reason_accuracy_checked", "item_accuracy", "rewritten_share",
@@ -69,6 +70,7 @@ LABELS = {
     "vocabulary_seconds": "Vocabulary, s",
     "index_seconds": "RQ index, s",
     "train_seconds": "Training, s",
+    "seconds_to_equal": "Training to equal validation quality, s",
     "reason_accuracy": "True reasons",
     "reason_accuracy_checked": "True reasons, checked",
     "item_accuracy": "Items retrieved",

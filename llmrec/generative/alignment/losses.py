@@ -58,6 +58,10 @@ def false_negative_mask(targets: Tensor, histories: Tensor) -> Tensor:
     Returns:
         (B, B) bool, True at (i, j) where item j is user i's own target or lies in user i's history.
     """
-    same = targets[:, None] == targets[None, :]
-    chosen: Tensor = (histories[:, :, None] == targets[None, None, :]).any(dim=1)
-    return same | chosen
+    items = int(max(targets.max(), histories.max())) + 1
+    table = torch.zeros(
+        len(targets), items + 1, dtype=torch.bool, device=targets.device
+    )  # the last column takes padding
+    table.scatter_(1, torch.where(histories < 0, items, histories), True)
+    chosen: Tensor = table[:, targets]
+    return (targets[:, None] == targets[None, :]) | chosen
