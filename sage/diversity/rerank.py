@@ -93,7 +93,8 @@ def dpp(gains: Floats, similarity: Floats, k: int, diversity: float) -> list[int
     size = len(gains)
     quality = np.maximum(gains, 1e-12) ** (1 - diversity)
     kernel = quality[:, None] * (diversity * similarity + (1 - diversity) * np.eye(size)) * quality[None, :]
-    rest, rows, chosen = kernel.diagonal().copy(), np.zeros((0, size)), []
+    chosen: list[int] = []
+    rest, rows = kernel.diagonal().copy(), np.zeros((0, size))
     while len(chosen) < min(k, size):
         best = int(rest.argmax())
         if rest[best] <= 1e-10:
