@@ -49,12 +49,14 @@ def judge(session: Session, arguments: EvalArguments) -> Path:
         lists = [writer.write(question) for question in asked]
         row = {"system": writer.name, "stage": "eval", "mode": "reasons", "seed": a.seed, "n_users": len(asked)}
         rows.append(row | accuracy_table(made, asked, lists) | _text_figures(writer, references, made, a.seed))
+        rows[-1]["writer_failures"] = int(getattr(writer, "failures", 0))
         examples += _rated(writer.name, made, asked, lists, a.rated)
     rows += feedback_rows(made, test.sample(a.simulated_users, a.seed), a)
     write_sheet(session.folder, examples, a.seed)
     write_json(session.folder / "rows.json", json_values(rows))
     ranking = read_json(root / "align" / "rows.json")
     protocol = {
+        "max_history": read_json(root / "align" / "stage.json")["settings"]["max_history"],
         "reasons": f"{len(references)} held-out reasons; lists of {len(asked)} test users",
         "feedback": f"{a.simulated_users} simulated users who know their target and never name it, {a.turns} turns",
     }
@@ -83,7 +85,9 @@ def accuracy_table(made: GenerativeRecommender, asked: Sequence[Question], lists
     total = max(kept + dropped, 1)
     return {
         "reason_accuracy": accuracy(before),
+        "reason_accuracy_own": accuracy(before, own=True),
         "reason_accuracy_checked": accuracy(after),
+        "reason_accuracy_own_checked": accuracy(after, own=True),
         "item_accuracy": kept / total,
         "rewritten_share": rewritten / total,
         "dropped_share": dropped / total,
@@ -129,8 +133,9 @@ def _text_figures(writer: Writer, references: list[ReasonExample], made: Generat
     texts = []
     for example in references:
         candidates = candidates_of(example, near, 5, seed)
-        forced = [example.target, *(i for i in candidates if i != example.target)]  # rules explain the first
-        rows = writer.write(Question(example.history, forced if isinstance(writer, RuleWriter) else candidates, (), 1))
+        if isinstance(writer, (RuleWriter, AttentionWriter)):  # they explain the first, whatever it is
+            candidates = [example.target, *(i for i in candidates if i != example.target)]
+        rows = writer.write(Question(example.history, candidates, (), 1))
         texts.append(rows[0].reason if rows else "")
     return text_table(texts, [example.reason for example in references])
 

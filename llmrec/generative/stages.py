@@ -23,7 +23,7 @@ from genrec.backbones.rank import evaluate_id_model, rank_id_model
 from genrec.backbones.sasrec import SASRec, SASRecConfig
 from genrec.backbones.train import fit_id_model
 from genrec.data import Dataset, load_dataset
-from genrec.data.files import write_json, write_whole
+from genrec.data.files import read_json, write_json, write_whole
 from genrec.data.split import Split
 from genrec.fetch import cache_folder
 from genrec.fit.alone import AloneAccelerator
@@ -188,12 +188,25 @@ def report(
             **provenance(), "seeds": [settings.get("seed", 0)], "seconds": session.seconds(), "settings": dict(settings)
         },
         "rows": rows,
-        "stages": [{"stage": session.stage, **session.facts, "seconds": session.seconds()}],
+        "stages": _stages(session),
     }  # fmt: skip
     files = write_report(session.folder.parent, metrics)
     if results:
         write_json(Path(results), json.loads(files["metrics.json"].read_text()))
     return files["report.html"]
+
+
+def _stages(session: Session) -> list[Row]:
+    """Facts of the stages that trained something: earlier ones of the run, and this one where it did."""
+    rows = []
+    for name in ("align", "reasons"):
+        path = session.folder.parent / name / "stage.json"
+        if name == session.stage:
+            rows.append({"stage": name, **session.facts, "seconds": session.seconds()})
+        elif path.is_file():
+            state = read_json(path)
+            rows.append({"stage": name, **state["facts"], "seconds": state.get("seconds")})
+    return rows
 
 
 def _ndcg(model: IdModel, targets: Any) -> float:

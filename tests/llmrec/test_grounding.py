@@ -65,6 +65,10 @@ def test_items_that_do_not_exist_or_were_not_retrieved_are_dropped() -> None:
 def test_accuracy_counts_reasons_whose_every_claim_is_true() -> None:
     found = [CHECKER.claims(0, text, []) for text in ("Northfell.", "Northfell and Coffee.", "Nice.", "Camping.")]
     assert accuracy(found) == 0.5  # "Nice." explains nothing
+    attention = CHECKER.claims(0, 'Because you chose "Rosterra Milk Frother", and this is Coffee too.', [4])
+    assert accuracy([attention]) == 1.0  # Coffee is true of the history ...
+    assert accuracy([attention], own=True) == 0.0  # ... and not of the tent
+    assert accuracy(found, own=True) == 0.5
     assert math.isnan(accuracy([]))
 
 

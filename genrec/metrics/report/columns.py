@@ -34,8 +34,8 @@ COLD = (
     "seconds_to_equal",
 )  # fmt: skip
 REASONS = (
-    "BLEU-4", "ROUGE-L", "reason_accuracy", "reason_accuracy_checked", "item_accuracy", "rewritten_share",
-    "dropped_share", "n_users",
+    "BLEU-4", "ROUGE-L", "reason_accuracy", "reason_accuracy_checked", "reason_accuracy_own",
+    "reason_accuracy_own_checked", "item_accuracy", "rewritten_share", "dropped_share", "writer_failures", "n_users",
 )  # fmt: skip
 FEEDBACK = (
     "HR@10_turn0", "HR@10_turn1", "HR@10_turn2", "HR@10_turn3", "gain_turn1", "gain_turn2", "gain_turn3", "n_users",
@@ -73,13 +73,16 @@ LABELS = {
     "seconds_to_equal": "Training to equal validation quality, s",
     "reason_accuracy": "True reasons",
     "reason_accuracy_checked": "True reasons, checked",
+    "reason_accuracy_own": "True of the item itself",
+    "reason_accuracy_own_checked": "True of the item itself, checked",
+    "writer_failures": "Answers that were no list",
     "item_accuracy": "Items retrieved",
     "rewritten_share": "Reasons rewritten",
     "dropped_share": "Items dropped",
 }
 SHARES = {
     "format_rate", "invalid_share", "Coverage@10", "NewShare@10", "reason_accuracy", "reason_accuracy_checked",
-    "item_accuracy", "rewritten_share", "dropped_share",
+    "item_accuracy", "rewritten_share", "dropped_share", "reason_accuracy_own", "reason_accuracy_own_checked",
 }  # fmt: skip
 QUALITY = ("Recall", "NDCG", "HR", "Pass", "Coverage", "Div", "format_rate", "BLEU", "ROUGE", "reason_accuracy")
 """Columns that begin like this are better when larger, so the best value is marked."""

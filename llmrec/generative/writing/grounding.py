@@ -23,11 +23,19 @@ PRICE_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing a reason says: its kind (an attribute's, price, title), its text, and whether it is so."""
+    """One thing a reason says.
+
+    Attributes:
+        kind: an attribute's name, price, year or title.
+        text: what is said.
+        true: whether it is so, of the item or of the history.
+        own: whether it is so of the item itself.
+    """
 
     kind: str
     text: str
     true: bool
+    own: bool = False
 
 
 @dataclass
@@ -132,19 +140,29 @@ def plain_reason(records: Records, item: int, history: Sequence[int]) -> str:
     return "It is close to what you chose before."
 
 
-def accuracy(claims: Sequence[Sequence[Claim]]) -> float:
-    """Reason accuracy: share of reasons that claim something and whose every claim is true; a reason without a claim
-    explains nothing and counts as wrong. NaN without reasons.
+def accuracy(claims: Sequence[Sequence[Claim]], own: bool = False) -> float:
+    """Reason accuracy: share of reasons that claim something and whose every claim is true.
+
+    Args:
+        claims: of each reason; one without a claim explains nothing and counts as wrong.
+        own: also ask for a claim that holds of the item itself: what is true of the history alone ("because you chose
+            X, which is Y") does not explain why this item.
+
+    Returns:
+        In [0, 1]; NaN without reasons.
     """
     if not claims:
         return float("nan")
-    return sum(bool(found) and all(claim.true for claim in found) for found in claims) / len(claims)
+    right = [bool(found) and all(claim.true for claim in found) for found in claims]
+    if own:
+        right = [fine and any(c.own for c in found) for fine, found in zip(right, claims, strict=True)]
+    return sum(right) / len(claims)
 
 
 def _value_claim(key: Words, value: Value, sources: Sequence[Record]) -> Claim:
     """True when a record holds the value, or its title or description uses the very words."""
-    true = any(key in record.values or record.vocabulary.issuperset(key) for record in sources)
-    return Claim(value.kind, value.text, true)
+    holds = [key in record.values or record.vocabulary.issuperset(key) for record in sources]
+    return Claim(value.kind, value.text, any(holds), holds[0])
 
 
 def _title_claim(named: Record, sources: Sequence[Record]) -> Claim:
@@ -158,10 +176,10 @@ def _number_claims(reason: str, own: Record, sources: Sequence[Record]) -> list[
     for found in _PRICE.finditer(reason):
         price = float((found[1] or found[2]).replace(",", ""))
         true = own.price is not None and abs(own.price - price) <= PRICE_TOLERANCE * own.price
-        claims.append(Claim("price", found[0].strip(), true))
+        claims.append(Claim("price", found[0].strip(), true, true))
     for found in _YEAR.finditer(_PRICE.sub(" ", reason)):
-        true = any(record.year == int(found[1]) or found[1] in record.vocabulary for record in sources)
-        claims.append(Claim("year", found[1], true))
+        holds = [record.year == int(found[1]) or found[1] in record.vocabulary for record in sources]
+        claims.append(Claim("year", found[1], any(holds), holds[0]))
     return claims
 
 
