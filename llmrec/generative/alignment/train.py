@@ -46,7 +46,7 @@ class Events:
         near: (V, N) nearest items, the pool of hard negatives; None leaves them out.
         max_history: L.
         num_hard: M.
-        seed: of the draw of hard negatives; an event always gets the same ones.
+        seed: of the draw of hard negatives, together with the batch.
     """
 
     def __init__(
@@ -63,17 +63,29 @@ class Events:
         batch = {"histories": left_padded(histories), "targets": targets}
         batch["false_negatives"] = false_negative_mask(targets, whole)
         if self.near is not None and self.num_hard:
-            batch["hard"] = torch.stack([self._hard(user, t) for user, t in events])
+            pool = torch.from_numpy(self.near)[targets]
+            batch["hard"] = drawn(
+                pool, whole, self.num_hard, np.random.default_rng([self.seed, *events[0], len(events)])
+            )
         return batch
 
-    def _hard(self, user: int, t: int) -> torch.Tensor:
-        """Near items (M,) that the user never chose in training, -1 where there are fewer."""
-        assert self.near is not None
-        target = int(self.train[user][t])
-        pool = self.near[target]
-        pool = pool[(pool >= 0) & ~np.isin(pool, self.train[user])]
-        chosen = np.random.default_rng([self.seed, user, t]).permutation(pool)[: self.num_hard]
-        return torch.from_numpy(np.pad(chosen, (0, self.num_hard - len(chosen)), constant_values=-1))
+
+def drawn(pool: torch.Tensor, chosen: torch.Tensor, count: int, rng: np.random.Generator) -> torch.Tensor:
+    """Hard negatives: items of each pool that the user never chose in training.
+
+    Args:
+        pool: (B, N) near items, -1 padded.
+        chosen: (B, L) items of each user, -1 padded.
+        count: M.
+        rng: draws among them.
+
+    Returns:
+        (B, M), -1 where there are fewer.
+    """
+    fits = (pool >= 0) & ~(pool[:, :, None] == chosen[:, None, :]).any(dim=2)
+    keys = torch.from_numpy(rng.random(tuple(pool.shape))) + (~fits).double()
+    order = keys.argsort(dim=1)[:, :count]
+    return torch.where(fits.gather(1, order), pool.gather(1, order), -1)
 
 
 def train_heads(
