@@ -6,5 +6,5 @@ diversity/   mutual information of lists (training), MMR and DPP (on request)
 sft/ rl/     the two trainers; `advantage` and `loss` hold the mathematics of the second
 cold/        scenes of new users and items, with their figures
 baselines/   recommenders from contents alone
-recommend    lists, new items, the folder; stages/ is the work of the recipes
+recommend    lists, new items (fresh), the folder; stages/ is the work of the recipes
 """

@@ -20,6 +20,7 @@ from genrec.data.catalogue import Catalogue
 from genrec.data.files import read_json, sha256_of, write_json, write_whole
 from genrec.decoding.batching import search_prompts
 from sage.diversity.rerank import rerank
+from sage.fresh import with_fresh
 from sage.items.names import NativeNames
 from sage.items.rows import Speller
 
@@ -118,7 +119,14 @@ class SageRecommender:
         names = self.names.with_titles(fresh.titles, self.tokenizer)
         vectors = np.concatenate([self.vectors, encoder.encode(fresh.texts())])
         catalogue = Catalogue.from_records([*old, *records])
-        return SageRecommender(self.model, self.tokenizer, names, catalogue, vectors, self.manifest)
+        added = list(range(len(self.names), len(names)))
+        facts = {**self.manifest, "new_items": [*self.new_items, *added]}
+        return SageRecommender(self.model, self.tokenizer, names, catalogue, vectors, facts)
+
+    @property
+    def new_items(self) -> list[int]:
+        """Dense items that training never saw."""
+        return list(self.manifest.get("new_items", []))
 
     def rank(
         self,
@@ -128,6 +136,7 @@ class SageRecommender:
         *,
         diversity: float = 0.0,
         method: str = "mmr",
+        fresh: int = 0,
         exclude: Sequence[Set[int]] | None = None,
         batch_size: int = 32,
         progress: bool = False,
@@ -140,6 +149,7 @@ class SageRecommender:
             num_beams: candidates C per history, widened to K.
             diversity: 0 = by probability ... 1 = by variety alone, see `sage.diversity.rerank`.
             method: "mmr" or "dpp".
+            fresh: last slots kept for new items that are near by their texts, see `sage.fresh`.
             exclude: per history, items that must not be listed.
             batch_size: prompts per forward pass.
             progress: show a bar.
@@ -152,13 +162,19 @@ class SageRecommender:
             self.model, prompts, self.trie, max(num_beams, k), exclude=exclude, batch_size=batch_size, progress=progress
         )
         items, scores = found.items.numpy(), found.scores.double().numpy()
-        if diversity == 0:
-            return items[:, :k], scores[:, :k]
-        chosen = rerank(items, scores, self.vectors, k, diversity, method)
+        chosen = items[:, :k] if diversity == 0 else rerank(items, scores, self.vectors, k, diversity, method)
+        if fresh:
+            chosen = with_fresh(chosen, histories, self.vectors, self.new_items, fresh, exclude)
         return chosen, _scores_of(chosen, items, scores)
 
     def recommend(
-        self, history: Sequence[str], k: int = 10, diversity: float = 0.0, num_beams: int = 20, seen: bool = False
+        self,
+        history: Sequence[str],
+        k: int = 10,
+        diversity: float = 0.0,
+        num_beams: int = 20,
+        seen: bool = False,
+        fresh: int = 0,
     ) -> list[Recommendation]:
         """A list for one user.
 
@@ -168,13 +184,14 @@ class SageRecommender:
             diversity: in [0, 1].
             num_beams: candidates.
             seen: also list items of the history.
+            fresh: last slots kept for new items; their score is -inf where the beam did not reach them.
 
         Raises:
             ValueError: an unknown item id (it is named), or a diversity outside [0, 1].
         """
         shown = [self.catalogue.index_of(item_id) for item_id in history]
         exclude = None if seen else [set(shown)]
-        items, scores = self.rank([shown], k, num_beams, diversity=diversity, exclude=exclude)
+        items, scores = self.rank([shown], k, num_beams, diversity=diversity, fresh=fresh, exclude=exclude)
         ids, titles = self.catalogue.item_ids, self.catalogue.titles
         pairs = zip(items[0].tolist(), scores[0].tolist(), strict=True)
         return [Recommendation(item, ids[item], titles[item], score) for item, score in pairs if item >= 0]

@@ -25,6 +25,7 @@ class JudgeArguments(StageArguments):
     num_beams: int = field(default=20, metadata={"help": "Candidates per list, in validation and evaluation."})
     max_users: int = field(default=-1, metadata={"help": "Judge a seeded sample of each scene; -1 = all."})
     diversity: float = field(default=0.5, metadata={"help": "Strength of the re-ranked rows, in [0, 1]; 0 = none."})
+    fresh: int = field(default=2, metadata={"help": "Slots for new items in the row that says so; 0 = no such row."})
     baselines: bool = field(default=True, metadata={"help": "Also train and judge the conventional baselines."})
     baseline_epochs: int = field(default=20, metadata={"help": "Epochs of the SASRec baselines (ids, and contents)."})
     keep_checkpoints: bool = field(default=False, metadata={"help": "Keep checkpoint-* after the stage finished."})
@@ -38,6 +39,8 @@ class JudgeArguments(StageArguments):
         super().__post_init__()
         if not 0 <= self.diversity <= 1:
             raise ValueError(f"diversity must be in [0, 1], got {self.diversity}")
+        if not 0 <= self.fresh <= 10:
+            raise ValueError(f"fresh must be 0 ... 10 slots of a list of 10, got {self.fresh}")
 
 
 @dataclass

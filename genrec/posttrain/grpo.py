@@ -55,6 +55,9 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         ValueError: a dataset, model or tokenizer that would train something else than asked, with the remedy.
     """
 
+    epsilon_low: Any  # the parent's; tensors while `clip_widths` has bounds of its own
+    epsilon_high: Any
+
     def __init__(
         self,
         model: Any,

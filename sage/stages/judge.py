@@ -64,6 +64,9 @@ class Judge:
         for method in ("mmr", "dpp") if self.arguments.diversity > 0 else ():
             label = f"{system} + {method.upper()} {self.arguments.diversity:g}"
             rows.append(self._row(label, self._lists(recommender, self.arguments.diversity, method)))
+        if self.arguments.fresh > 0 and recommender.new_items:
+            label = f"{system} + {self.arguments.fresh} new items by their texts"
+            rows.append(self._row(label, self._lists(recommender, 0.0, "mmr", self.arguments.fresh)))
         return [*rows, self._row(system, self._lists(recommender, 0.0, "mmr"), keep=True)]
 
     def baseline_rows(self) -> list[Row]:
@@ -126,7 +129,9 @@ class Judge:
         users = {"n_users": len(ranks.get("regular", []))}
         return head | usual | table | counted | users
 
-    def _lists(self, recommender: SageRecommender, diversity: float, method: str) -> Callable[[Targets], Lists]:
+    def _lists(
+        self, recommender: SageRecommender, diversity: float, method: str, fresh: int = 0
+    ) -> Callable[[Targets], Lists]:
         def lists_of(asked: Targets) -> Lists:
             items, _ = recommender.rank(
                 asked.histories,
@@ -134,6 +139,7 @@ class Judge:
                 max(K, self.arguments.num_beams),
                 diversity=diversity,
                 method=method,
+                fresh=fresh,
                 progress=True,  # type: ignore[arg-type]
             )
             return ranks_from_lists(items, asked.targets), items

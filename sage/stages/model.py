@@ -58,7 +58,7 @@ def new_recommender(data: RunData, arguments: SftArguments) -> SageRecommender:
         "encoder": data.encoder,
         "dataset": data.dataset.name,
         "backbone": a.backbone,
-        "new_items": int((~data.known).sum()),
+        "new_items": np.flatnonzero(~data.known).tolist(),
     }
     return SageRecommender(model, tokenizer, built.names, catalogue, data.vectors, manifest)
 

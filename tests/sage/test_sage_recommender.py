@@ -60,6 +60,7 @@ def test_a_new_item_is_recommendable_at_once() -> None:
     more = shop.with_items([{"item_id": "new", "title": "w20 w21 w22"}], HashEncoder())
     assert "new" in [row.item_id for row in more.recommend(["i0"], k=7)]
     assert more.names.token_ids[:6] == shop.names.token_ids
+    assert more.recommend(["i0"], k=3, fresh=1)[-1].item_id == "new"  # the only new item, by its text
     assert len(more.tokenizer) == len(shop.tokenizer)
 
 
