@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 def with_fresh(
     items: ArrayLike,
-    histories: Sequence[Sequence[int]],
+    histories: Sequence[Sequence[int] | IntArray],
     vectors: ArrayLike,
     new_items: Sequence[int],
     slots: int,

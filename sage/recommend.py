@@ -130,7 +130,7 @@ class SageRecommender:
 
     def rank(
         self,
-        histories: Sequence[Sequence[int]],
+        histories: Sequence[Sequence[int] | IntArray],
         k: int = 10,
         num_beams: int = 20,
         *,

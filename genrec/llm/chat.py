@@ -83,7 +83,8 @@ class ServerChat:
         self._key = os.environ.get(KEY, "")
         self._client = OpenAI(api_key=self._key or "none", base_url=base_url, timeout=timeout, max_retries=1)
         self.model, self.max_tokens = model, max_tokens
-        self.name, self.added_tokens = model, ()
+        self.name = model
+        self.added_tokens: Sequence[str] = ()
 
     def complete(self, messages: Sequence[Message], schema: Mapping[str, Any] | None = None) -> str:
         """See `ChatModel`."""
@@ -97,7 +98,7 @@ class ServerChat:
         try:
             made = self._client.chat.completions.create(
                 model=self.model,
-                messages=list(messages),
+                messages=list(messages),  # type: ignore[arg-type]
                 temperature=0.0,
                 max_tokens=self.max_tokens,
                 **extra,  # type: ignore[arg-type]

@@ -125,11 +125,11 @@ def estimate_align(arguments: AlignArguments) -> Estimate:
 def _judged(session: Session, a: AlignArguments, dataset: Dataset, split: Split, own: IdModel) -> Path:
     """Rows of the baselines and of the heads; rows.json, ranks.npz and the report."""
     name = {"both": "LLMRec", "text": "LLMRec, texts only", "id": "InfoNCE without LLM vectors"}[a.features]
-    models = (
-        baselines(dataset, split, a) if a.baselines else {"Popularity": Popularity(split.popularity(dataset.num_items))}
-    )
+    popularity: dict[str, IdModel] = {"Popularity": Popularity(split.popularity(dataset.num_items))}
+    models = baselines(dataset, split, a) if a.baselines else popularity
     models[name if a.align else "LLMRec without alignment"] = own
-    rows, ranks = [], np.empty(0)
+    rows: list[Row] = []
+    ranks = np.empty(0, dtype=np.int64)
     for system, model in models.items():
         found = rank_id_model(model, split.test, top_k=50, progress=True)
         head = {"system": system, "stage": "align" if model is own else "", "mode": "direct", "seed": a.seed}

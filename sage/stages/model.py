@@ -122,7 +122,7 @@ class Validation:
         r = self.recommender
         live = SageRecommender(model, r.tokenizer, r.names, r.catalogue, r.vectors, r.manifest)
         exclude = [self.new_items] * len(self.targets) if self.new_items else None
-        items, _ = live.rank(self.targets.histories, 10, max(10, self.beams), exclude=exclude)  # type: ignore[arg-type]
+        items, _ = live.rank(self.targets.histories, 10, max(10, self.beams), exclude=exclude)
         ranks = ranks_from_lists(items, self.targets.targets)
         seconds = began - self.started - self.spent
         self.spent += time.perf_counter() - began

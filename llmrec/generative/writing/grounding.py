@@ -91,7 +91,9 @@ class GroundingChecker:
             The list that may be shown. A reason that makes false claims loses the sentences that make them; when
             nothing is left, one is written from the record.
         """
-        allowed, kept, dropped = set(retrieved), [], []
+        allowed = set(retrieved)
+        kept: list[Checked] = []
+        dropped: list[str] = []
         for row in answer:
             item = self._items.get(row.item_id, -1)
             if item not in allowed or any(item == other.item for other in kept):

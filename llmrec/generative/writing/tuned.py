@@ -46,7 +46,8 @@ class TunedWriter:
 
     def write(self, question: Question) -> list[Reasoned]:
         """See `Writer`."""
-        left, written = list(question.retrieved), []
+        left = list(question.retrieved)
+        written: list[Reasoned] = []
         while left and len(written) < question.k:
             row = self._one(question, left[: self.shown])
             written.append(row)
