@@ -129,7 +129,7 @@ def _judged(session: Session, a: AlignArguments, dataset: Dataset, split: Split,
     models = baselines(dataset, split, a) if a.baselines else popularity
     models[name if a.align else "LLMRec without alignment"] = own
     rows: list[Row] = []
-    ranks = np.empty(0, dtype=np.int64)
+    ranks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
     for system, model in models.items():
         found = rank_id_model(model, split.test, top_k=50, progress=True)
         head = {"system": system, "stage": "align" if model is own else "", "mode": "direct", "seed": a.seed}

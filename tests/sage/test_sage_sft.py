@@ -115,6 +115,7 @@ def test_settings_out_of_range_are_refused(changes: dict[str, Any], match: str) 
         ListDiversity(**changes)
 
 
+@pytest.mark.slow
 def test_two_processes_take_part_in_the_lists(tmp_path: Path) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     env = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
