@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genrec.run.table import TableSpec, budget_points, seconds_to_reach
+from genrec.run.table import TableSpec
+from genrec.run.table_report import budget_points, seconds_to_reach
 
 ROOT = Path(__file__).parents[2]
 SPEC = """
