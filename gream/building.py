@@ -100,6 +100,7 @@ def learn_index(dataset: Dataset, arguments: IndexArguments, folder: Path, is_ma
         train_items=split.train_items(),
         cache_dir=cache_folder() / "embeddings",
         usage=item_usage(split.train, dataset.num_items, dataset.timestamps) if wants_usage else None,
+        train=split.train,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +105,7 @@ def build_index(
     train_items: Iterable[int] | None = None,
     cache_dir: str | Path | None = None,
     usage: ItemUsage | None = None,
+    train: Sequence[NDArray[np.int64]] | None = None,
 ) -> ItemIndex:
     """Encode the catalogue, learn unique codes, and write the index folder.
 
@@ -119,6 +120,7 @@ def build_index(
             nearest texts. `None` means all items have trained vectors.
         cache_dir: folder of the embedding cache.
         usage: what training tells about each item; the method "flexcode" needs it.
+        train: training histories; "flexcode" with joint training needs them.
 
     Returns:
         The index.
@@ -133,7 +135,7 @@ def build_index(
     if collaborative is not None:
         vectors = fuse(vectors, collaborative, config.collaborative_weight, train_items)
         extra["collaborative_weight"] = config.collaborative_weight
-    learned = learn_codes(config.method, vectors, config.learner(), _signals(extra["text_dim"], usage))
+    learned = learn_codes(config.method, vectors, config.learner(), _signals(extra["text_dim"], usage, train))
     item_codes = learned.item_codes.with_config(extra)
     health = {**learned.health, "hash": item_codes.hash, "config": item_codes.config}
     index = ItemIndex(item_codes, health, vectors, learned.quantiser)
@@ -143,13 +145,13 @@ def build_index(
     return index
 
 
-def _signals(text_width: int, usage: ItemUsage | None) -> Any:
-    """Usage with the width of the text part, None without usage."""
+def _signals(text_width: int, usage: ItemUsage | None, train: Sequence[NDArray[np.int64]] | None) -> Any:
+    """Usage and histories with the width of the text part, None without usage."""
     if usage is None:
         return None
     from genrec.sid.flexcode.learner import ItemSignals
 
-    return ItemSignals(text_width, usage)
+    return ItemSignals(text_width, usage, train)
 
 
 def add_items(index: ItemIndex, texts: Iterable[str], encoder: str | TextEncoder) -> ItemIndex:

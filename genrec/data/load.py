@@ -13,7 +13,7 @@ from genrec.data.dataset import META, Dataset
 from genrec.data.errors import DataError, OnError, SkipLog, describe
 from genrec.data.prepare import Preparation, prepare
 from genrec.data.raw import RawData, Request
-from genrec.data.sources import amazon, folder, movielens, tabular, toy
+from genrec.data.sources import amazon, arxiv, folder, movielens, tabular, toy
 from genrec.fetch import cache_folder
 
 
@@ -27,7 +27,7 @@ class Source(Protocol):
         """Read it."""
 
 
-_BY_PATH: tuple[Source, ...] = (folder, movielens, amazon, tabular)  # the first that matches reads
+_BY_PATH: tuple[Source, ...] = (folder, arxiv, movielens, amazon, tabular)  # the first that matches reads
 
 
 def load_dataset(

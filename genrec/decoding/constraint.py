@@ -52,7 +52,7 @@ class AnswerConstraint:
     """The set of token sequences that count as an answer.
 
     Args:
-        trie: tree over token ids.
+        trie: tree over token ids; answers that end with the end token themselves take no further ending.
         think_end_id: id, or ids, of the marker after which the answer is forced; an empty sequence means that
             the
             answer begins at once.
@@ -135,7 +135,7 @@ class AnswerConstraint:
                 )
             node = reached
             if self.trie.leaf_items[node] >= 0:
-                after_item, tags = True, list(self.ending)
+                after_item, tags = True, [] if token == self.eos_id else list(self.ending)
 
     def masks(self, completion_ids: ArrayLike, completion_mask: ArrayLike | None = None) -> ConstraintMasks:
         """What was allowed at each position of finished completions, to renormalise their log-probabilities.

@@ -5,13 +5,15 @@ What is relied on, held by tests/posttrain/test_grpo_contract.py: `_generate` re
 its caller goes on with the very lists `prompts` and `inputs`; `_calculate_rewards` gathers over processes;
 `_generate_and_score_completions` returns a dict with the local `advantages`; `_generate_single_turn` calls
 `model.generate`; the fused head scores `labels`; `_tokenize_prompts`, `_get_train_sampler`, `_metrics`, `_logs`,
-`_pending_extra_logs`, `_pending_metrics` and `_step` exist.
+`_pending_extra_logs`, `_pending_metrics` and `_step` exist; `_compute_loss` clamps by `epsilon_low` and
+`epsilon_high`, which may be tensors (B, 1); tensors (n,) in the scored dict are shuffled and split with the batch.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,11 +51,15 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         processing_class: tokenizer.
         answer_constraint: needed when `args.answer_constraint` is "trie".
         anchor_rows: supervised rows, needed when `args.anchor_weight` is positive.
+        encode_prompts: prompt texts -> token ids, where prompts are put together from ids; None = the tokenizer.
         options: further arguments of `GRPOTrainer` (callbacks, peft_config, eval_dataset, ...).
 
     Raises:
         ValueError: a dataset, model or tokenizer that would train something else than asked, with the remedy.
     """
+
+    epsilon_low: Any  # the parent's; tensors while `clip_widths` has bounds of its own
+    epsilon_high: Any
 
     def __init__(
         self,
@@ -65,6 +71,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         *,
         answer_constraint: AnswerConstraint | None = None,
         anchor_rows: Any = None,
+        encode_prompts: Callable[[list[str]], list[list[int]]] | None = None,
         **options: Any,
     ) -> None:
         check_dataset(train_dataset, args)
@@ -76,6 +83,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         if args.anchor_weight > 0 and anchor_rows is None:
             raise ValueError(f"anchor_weight={args.anchor_weight} needs supervised rows; pass anchor_rows=...")
         self.answer_constraint = answer_constraint if args.answer_constraint == "trie" else None
+        self.encode_prompts = encode_prompts
         super().__init__(model, reward_funcs, args, train_dataset, processing_class=processing_class, **options)
         expose_head_bias(self.model)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
@@ -119,6 +127,28 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """
         return advantages
 
+    def rollout_columns(self, scored: ScoredRollouts) -> dict[str, torch.Tensor]:
+        """Numbers about completions that `clip_widths` needs when the batch is trained on.
+
+        Args:
+            scored: rewards and facts of all processes.
+
+        Returns:
+            Columns (n,) of this process; they follow their completion through shuffling and splitting.
+        """
+        return {}
+
+    def clip_widths(self, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """How far below and above 1 the ratio of each completion may go.
+
+        Args:
+            inputs: the batch, with `advantages` (B,) and what `rollout_columns` added.
+
+        Returns:
+            Two columns (B,), or None for `epsilon` and `epsilon_high`.
+        """
+        return None
+
     def rollout_metrics(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> dict[str, float]:
         """Numbers to log for a generation, equal on every process.
 
@@ -147,6 +177,8 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         """Tokenize templated text as it is: the parent lets Llama-type tokenizers add a second BOS."""
+        if self.encode_prompts is not None:
+            return self.encode_prompts(prompts), None, {}
         return self.processing_class(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
     def _generate_single_turn(self, *args: Any, **kwargs: Any) -> Any:
@@ -198,6 +230,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             output["advantages"] = self.adjust_advantages(output["advantages"], self._scored)
             # A deque as long as the batch: this overwrites the parent's values in the completions table.
             self._logs["advantages"].extend(gather(output["advantages"]).tolist())
+            output |= self.rollout_columns(self._scored)
         self._log_rollouts(self._drawn or self._scored, self._scored)
         return output
 
@@ -205,6 +238,17 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """The parent's pass, then a supervised one whose gradient adds up with it."""
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         return loss if self._anchor is None else loss + self._anchor_pass(model, self._anchor)
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """The parent's loss; bounds of their own per completion replace its two numbers while it runs."""
+        widths = self.clip_widths(inputs)
+        if widths is None:
+            return super()._compute_loss(model, inputs)
+        numbers = self.epsilon_low, self.epsilon_high
+        self.epsilon_low, self.epsilon_high = (width[:, None] for width in widths)
+        try:
+            return super()._compute_loss(model, inputs)
+        finally:
+            self.epsilon_low, self.epsilon_high = numbers
 
     # Steps
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from genrec.data.chains import Chain
+from genrec.llm.template import render_user_turn
 from gream.prompts import wordings
 from gream.prompts.chain_text import chain_text
 from gream.prompts.config import PromptConfig
 from gream.prompts.output import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, Parsed, parse_output
 from gream.prompts.pieces import ItemPieces
-from gream.prompts.template import render_user_turn
 from gream.prompts.tokens import Encoded, Pair, encode_pairs, token_ids
 
 

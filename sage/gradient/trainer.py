@@ -1,5 +1,6 @@
 """How do the weights enter supervised training? A small subclass of `RecSFTTrainer`.
 
+`history_length` is one number per row, or one per token in a packed row that supervises several next items.
 The normaliser is a sum over the whole optimizer batch, so accumulation and processes change nothing. Rows are not
 grouped by length: in a batch of equal histories all weights are equal, and normalising would undo them.
 """
@@ -25,7 +26,7 @@ class AdaptiveSFTTrainer(RecSFTTrainer):
     Args:
         model: as in RecSFTTrainer.
         args: SFTConfig; `loss_type` "nll" and `average_tokens_across_devices` are needed.
-        train_dataset: rows with `history_length` (items of the user's history) beside the usual columns.
+        train_dataset: rows with `history_length` (items known before the target) beside the usual columns.
         gradient: bounds and half-life; None weighs all alike and equals RecSFTTrainer on the same order.
         sampler: order of the rows; None shuffles them without regard to length.
         kwargs: passed on.
@@ -83,7 +84,7 @@ class AdaptiveSFTTrainer(RecSFTTrainer):
 
 
 class HistoryCollator:
-    """Adds `history_length` (B,) to what `RecCollator` makes.
+    """Adds `history_length`, (B,) or (B, T) padded with 0, to what `RecCollator` makes.
 
     Args:
         inner: the collator of tokens and labels.
@@ -96,8 +97,15 @@ class HistoryCollator:
         """A batch; rows without the column (evaluation) give none."""
         batch = self.inner(examples)
         if all(COLUMN in row for row in examples):
-            batch[COLUMN] = torch.tensor([row[COLUMN] for row in examples])
+            batch[COLUMN] = _lengths([row[COLUMN] for row in examples], batch["input_ids"].shape[1])
         return batch
+
+
+def _lengths(values: list[Any], width: int) -> torch.Tensor:
+    """History lengths (B,), or (B, width) where each row has one per token."""
+    if not isinstance(values[0], list):
+        return torch.tensor(values)
+    return torch.tensor([row + [0] * (width - len(row)) for row in values])
 
 
 def shuffled(rows: int, args: SFTConfig) -> LengthGroupedSampler:

@@ -1,6 +1,6 @@
-"""How much does an example count, given the length of its history? Pure functions.
+"""How much does a target count, given how much was known about the user? Pure functions.
 
-Legend: B examples, T positions. `g(n) = low + (high - low) * 2^(-n / half_life)`: `high` for an empty history, half
+Legend: B rows, T positions. `g(n) = low + (high - low) * 2^(-n / half_life)`: `high` for an empty history, half
 way to `low` after `half_life` items. The loss is the g-weighted mean over all targets of the optimizer batch, so the
 weights average to 1 over it and the effective learning rate stays where it was.
 Source: METHODS 4; the exponential form is ours.
@@ -32,31 +32,36 @@ class AdaptiveGradient:
             raise ValueError(f"half_life must be positive, got {self.half_life}")
 
     def weights(self, history_lengths: Tensor) -> Tensor:
-        """Weights g (B,) of history lengths (B,), in (low, high], not normalised yet."""
+        """Weights g in (low, high] of history lengths, any shape, not normalised yet."""
         decay: Tensor = 2.0 ** (-history_lengths.float() / self.half_life)
         return self.low + (self.high - self.low) * decay
 
 
 def weighted_count(weights: Tensor, labels: Tensor, ignored: int = -100) -> Tensor:
-    """Sum over examples of weight times number of targets: this batch's part of the normaliser.
+    """Sum over targets of their weight: this batch's part of the normaliser.
 
     Args:
-        weights: (B,).
+        weights: (B,) one per row, or (B, T) one per position of a packed row.
         labels: (B, T); position 0 is no target, because nothing predicts it.
         ignored: label of a position without loss.
     """
-    return (weights * (labels[:, 1:] != ignored).sum(dim=1)).sum()
+    return (per_target(weights) * (labels[:, 1:] != ignored)).sum()
 
 
 def weighted_loss(log_probs: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
     """Weighted negative log-likelihood over a normaliser that may span further batches and processes.
 
     Args:
-        log_probs: (B, T) of the targets, 0 where there is none.
-        weights: (B,).
+        log_probs: (B, T - 1) of the labels after the first, 0 where there is none.
+        weights: (B,) or (B, T).
         normaliser: sum of `weighted_count` over the whole optimizer batch.
 
     Returns:
         A scalar in nats; summed over all parts of the optimizer batch it is the weighted mean.
     """
-    return -(log_probs.sum(dim=1) * weights).sum() / normaliser
+    return -(log_probs * per_target(weights)).sum() / normaliser
+
+
+def per_target(weights: Tensor) -> Tensor:
+    """Weights (B,) as (B, 1), weights (B, T) without those of position 0, which is no target."""
+    return weights[:, None] if weights.dim() == 1 else weights[:, 1:]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +134,11 @@ def _first_free(
     """The first candidate whose tokens nobody has.
 
     Raises:
-        ValueError: the tokenizer turns the escaped title into nothing, or into a token that is not of its words.
+        ValueError: the tokenizer turns the escaped title into nothing or into a token that is not of its words, or
+            spells different names alike.
     """
-    for name in candidates(title):
+    most = len(taken) + MAX_WORDS + 1  # so many different spellings cannot all be taken
+    for name in islice(candidates(title), most):
         spelling = tuple(tokenizer(name, add_special_tokens=False)["input_ids"])
         if not spelling or forbidden.intersection(spelling):
             raise ValueError(
@@ -145,4 +147,7 @@ def _first_free(
             )
         if spelling not in taken:
             return name, spelling
-    raise AssertionError("candidates never end")
+    raise ValueError(
+        f"the tokenizer spells the title {title!r} and {most} numbered names like names that are taken; "
+        "take one that knows digits and words apart"
+    )

@@ -178,3 +178,13 @@ def test_free_rows_keep_their_scores_and_the_input_is_not_changed(constraint):
     assert torch.equal(scores, before)
     assert torch.equal(out[0], before[0])
     assert torch.isfinite(out[1]).nonzero()[:, 0].tolist() == [13]
+
+
+def test_answers_that_end_with_the_end_token_themselves_are_followed_by_padding_only():
+    trie = Trie.from_codes([[20, 30, EOS], [20, EOS, -1], [21, EOS, -1]])
+    constraint = AnswerConstraint(trie, (), (), (), EOS)
+    assert walk(constraint, []) == [20, 21]
+    assert walk(constraint, [20]) == [EOS, 30]
+    assert walk(constraint, [20, EOS]) == walk(constraint, [20, EOS, PAD, PAD]) == [EOS]
+    masks = constraint.masks([[20, EOS, PAD], [21, EOS, PAD]])
+    assert masks.forced.tolist() == [[False, False, True], [False, True, True]]

@@ -94,3 +94,10 @@ def test_an_item_without_title_is_named_by_its_number(tokenizer: Any) -> None:
 def test_no_titles_are_an_error(tokenizer: Any) -> None:
     with pytest.raises(ValueError, match="no titles"):
         NativeNames.from_titles([], tokenizer)
+
+
+def test_a_tokenizer_that_spells_all_names_alike_is_refused() -> None:
+    from sage_toys import toy_tokenizer
+
+    with pytest.raises(ValueError, match="knows digits"):
+        NativeNames.from_titles(["some title", "another title"], toy_tokenizer())  # everything is its unknown word

@@ -34,6 +34,18 @@ FURTHER = (
     "Kept@random_noise", "Kept@popular_noise", "Separation",
 )  # fmt: skip
 """What GRASP and CoRec add to the rows of their runs."""
+COLD = (
+    "HR@10_regular", "NDCG@10_regular", "HR@10_new_users", "NDCG@10_new_users", "HR@10_new_items", "NDCG@10_new_items",
+    "NewShare@10", "Entropy@10", "vocabulary_seconds", "index_seconds", "train_seconds",
+    "seconds_to_equal",
+)  # fmt: skip
+REASONS = (
+    "BLEU-4", "ROUGE-L", "reason_accuracy", "reason_accuracy_checked", "reason_accuracy_own",
+    "reason_accuracy_own_checked", "item_accuracy", "rewritten_share", "dropped_share", "writer_failures", "n_users",
+)  # fmt: skip
+FEEDBACK = (
+    "HR@10_turn0", "HR@10_turn1", "HR@10_turn2", "HR@10_turn3", "gain_turn1", "gain_turn2", "gain_turn3", "n_users",
+)  # fmt: skip
 
 LABELS = {
     "Recall@10_unseen": "Recall@10 unseen",
@@ -55,9 +67,30 @@ LABELS = {
     "duplicates": "Duplicates",
     "n_users": "Users",
     "n_samples": "Chains each",
+    "HR@10_regular": "HR@10 regular",
+    "NDCG@10_regular": "NDCG@10 regular",
+    "HR@10_new_users": "HR@10 new users",
+    "HR@10_new_items": "HR@10 new items (cold recall)",
+    "NewShare@10": "New items listed",
+    "Entropy@10": "Exposure entropy, bits",
+    "vocabulary_seconds": "Vocabulary, s",
+    "index_seconds": "RQ index, s",
+    "train_seconds": "Training, s",
+    "seconds_to_equal": "Training to equal validation quality, s",
+    "reason_accuracy": "True reasons",
+    "reason_accuracy_checked": "True reasons, checked",
+    "reason_accuracy_own": "True of the item itself",
+    "reason_accuracy_own_checked": "True of the item itself, checked",
+    "writer_failures": "Answers that were no list",
+    "item_accuracy": "Items retrieved",
+    "rewritten_share": "Reasons rewritten",
+    "dropped_share": "Items dropped",
 }
-SHARES = {"format_rate", "invalid_share", "Coverage@10"}
-QUALITY = ("Recall", "NDCG", "Pass", "Coverage", "Div", "format_rate")
+SHARES = {
+    "format_rate", "invalid_share", "Coverage@10", "NewShare@10", "reason_accuracy", "reason_accuracy_checked",
+    "item_accuracy", "rewritten_share", "dropped_share", "reason_accuracy_own", "reason_accuracy_own_checked",
+}  # fmt: skip
+QUALITY = ("Recall", "NDCG", "HR", "Pass", "Coverage", "Div", "format_rate", "BLEU", "ROUGE", "reason_accuracy")
 """Columns that begin like this are better when larger, so the best value is marked."""
 
 
@@ -187,11 +220,15 @@ def result_tables(rows: Sequence[Row]) -> list[Table]:
         Those that have content.
     """
     merged = over_seeds(rows)
-    direct = [row for row in merged if row["mode"] != "reasoning"]
-    reasoning = [row for row in merged if row["mode"] == "reasoning"]
+    of = {mode: [row for row in merged if row["mode"] == mode] for mode in ("reasoning", "reasons", "feedback")}
+    direct = [row for row in merged if row["mode"] not in of]
+    cold = [row for row in direct if any(name.endswith(("_new_users", "_new_items")) for name in row)]
     made = [
         make_table("Direct mode, all users, full catalogue", direct, DIRECT),
-        make_table("Reasoning mode, fixed sample of users", reasoning, REASONING),
+        make_table("Reasoning mode, fixed sample of users", of["reasoning"], REASONING),
+        make_table("Cold start: new users, new items, everybody else", cold, COLD),
+        make_table("Reasons", of["reasons"], REASONS),
+        make_table("After feedback, simulated users", of["feedback"], FEEDBACK),
         make_table("Head and tail, direct mode", direct, GROUPS),
         make_table("Scenes and further figures", direct, FURTHER),
     ]

@@ -153,12 +153,66 @@ def index_charts(health: Mapping[str, Any]) -> list[Chart]:
         Perplexity per level over the codebook size; nothing when the file has no levels.
     """
     levels = health.get("levels") or []
+    alpha = alpha_chart(health.get("alpha_by_popularity") or {})
     if not levels:
-        return []
+        return alpha
     shares = [100 * level["perplexity"] / level["size"] for level in levels]
-    names = [f"level {'abcdefgh'[i]} ({level['used']} of {level['size']} codes)" for i, level in enumerate(levels)]
+    names = [
+        f"level {level_name(i, level)} ({level['used']} of {level['size']} codes)" for i, level in enumerate(levels)
+    ]
     caption = "Perplexity as a share of the codebook: 100 % means that all codes are equally frequent."
-    return [bar_chart("How evenly the codes are used", names, shares, caption, number="{:.0f} %")]
+    return [bar_chart("How evenly the codes are used", names, shares, caption, number="{:.0f} %"), *alpha]
+
+
+def level_name(place: int, level: Mapping[str, Any]) -> str:
+    """A codebook's own name, else the letter of its tokens."""
+    return str(level.get("name") or "abcdefghijklmnop"[place % 16])
+
+
+def alpha_chart(found: Mapping[str, Any]) -> list[Chart]:
+    """FlexCode's split against popularity.
+
+    Args:
+        found: `alpha_by_popularity` of health.json: groups of items, least popular first.
+
+    Returns:
+        One chart, or none without groups.
+    """
+    groups = found.get("groups") or []
+    if len(groups) < 2:
+        return []
+    x = [float(row["mean_count"]) for row in groups]
+    tokens = {"collaborative tokens": "collaborative_tokens", "semantic tokens": "semantic_tokens"}
+    lines = [Line("alpha", x, [float(row["alpha"]) for row in groups], markers=True)]
+    lines += [Line(label, x, [float(row[key]) for row in groups], markers=True) for label, key in tokens.items()]
+    rank = found.get("rank_correlation")
+    caption = "Means over tenths of the catalogue." + ("" if rank is None else f" Rank correlation {rank:.2f}.")
+    return [line_chart("Alpha against popularity", lines, "training interactions of an item", caption, from_zero=True)]
+
+
+def budget_chart(points: Sequence[Mapping[str, Any]], metric: str = "NDCG@10") -> Chart | None:
+    """Quality against tokens per item.
+
+    Args:
+        points: `budget` (tokens per item), `value`, and `label` of the system, one per measured row.
+        metric: what the values are.
+
+    Returns:
+        The chart, a line per system through the means over seeds; None with fewer than two budgets.
+    """
+    lines = []
+    for label in dict.fromkeys(str(point.get("label", "")) for point in points):
+        own = [point for point in points if str(point.get("label", "")) == label]
+        budgets = sorted({float(point["budget"]) for point in own})
+        means = [_mean([float(p["value"]) for p in own if float(p["budget"]) == budget]) for budget in budgets]
+        lines.append(Line(label, budgets, means, markers=True))
+    if len({x for line in lines for x in line.x}) < 2:
+        return None
+    return line_chart(f"{metric} against the budget", lines, "tokens per item", "Means over seeds.", from_zero=True)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def training_charts(figures: Mapping[str, Any]) -> list[Chart]:
@@ -168,5 +222,5 @@ def training_charts(figures: Mapping[str, Any]) -> list[Chart]:
         charts.append(mix_chart(figures["curriculum_mix"]))
     for stage, log in (figures.get("logs") or {}).items():
         charts += stage_charts(stage, log)
-    scaling = scaling_chart(figures.get("scaling") or [])
-    return charts if scaling is None else [*charts, scaling]
+    drawn = [scaling_chart(figures.get("scaling") or []), budget_chart(figures.get("budget") or [])]
+    return [*charts, *(chart for chart in drawn if chart is not None)]

@@ -30,6 +30,12 @@ class FlexCodeConfig(RQVAEConfig):
     budget_weight: float = field(default=1.0, metadata={"help": "weight that holds the mean budget at num_levels"})
     mask_temperature: float = field(default=0.3, metadata={"help": "width of the soft mask's edge, in positions"})
     router_hidden: int = field(default=32, metadata={"help": "width of the router's inner layer"})
+    joint: float = field(
+        default=0.0, metadata={"help": "weight of a small decoder's next-token loss; 0 = two steps, codes first"}
+    )
+    joint_width: int = field(default=64, metadata={"help": "width of that decoder"})
+    joint_batch: int = field(default=32, metadata={"help": "histories per step of joint training"})
+    joint_history: int = field(default=20, metadata={"help": "latest items that the decoder reads"})
     router_gain: float = field(
         default=8.0, metadata={"help": "factor on the router's outputs: it learns faster than the codebooks (ours)"}
     )
@@ -47,8 +53,13 @@ class FlexCodeConfig(RQVAEConfig):
                 "alignment_temperature, mask_temperature and router_gain must be positive, got "
                 f"{self.alignment_temperature}, {self.mask_temperature}, {self.router_gain}"
             )
-        if min(self.alignment, self.balance, self.smoothness, self.budget_weight) < 0:
-            raise ValueError("alignment, balance, smoothness and budget_weight must not be negative")
+        if min(self.alignment, self.balance, self.smoothness, self.budget_weight, self.joint) < 0:
+            raise ValueError("alignment, balance, smoothness, budget_weight and joint must not be negative")
+        if min(self.joint_width, self.joint_batch, self.joint_history) < 1:
+            raise ValueError(
+                "joint_width, joint_batch and joint_history must be at least 1, got "
+                f"{self.joint_width}, {self.joint_batch}, {self.joint_history}"
+            )
 
     def check_budget(self, budget: int) -> None:
         """Check the mean budget against its limits.

@@ -1,10 +1,11 @@
-"""How do item vectors and usage become FlexCode's index? `method: flexcode`, the two-step variant.
+"""How do item vectors and usage become FlexCode's index? `method: flexcode`: two steps, or jointly with a decoder.
 
 Legend: n items, D = Ds + Dc width of the fused vectors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from genrec.fit.loop import FitResult
 from genrec.sid.codes import PAD, ItemCodes
 from genrec.sid.flexcode.assemble import Half, Sid, Sids, unique_sids
 from genrec.sid.flexcode.config import FlexCodeConfig
+from genrec.sid.flexcode.joint import fit_jointly
 from genrec.sid.flexcode.model import FlexCode, ItemTables
 from genrec.sid.flexcode.report import alpha_by_popularity, book_usage
 from genrec.sid.flexcode.usage import ItemUsage
@@ -35,10 +38,12 @@ class ItemSignals:
     Attributes:
         text_width: Ds, columns of the fused vectors that came from text.
         usage: counts from training interactions.
+        train: training histories, needed by joint training only.
     """
 
     text_width: int
     usage: ItemUsage
+    train: Sequence[NDArray[np.int64]] | None = None
 
 
 def learn_flexcode(embeddings: Floats, config: SidConfig, signals: ItemSignals | None) -> LearnedCodes:
@@ -62,7 +67,7 @@ def learn_flexcode(embeddings: Floats, config: SidConfig, signals: ItemSignals |
     size = _one_size(config)
     tables, usage = _tables(embeddings, signals)
     model = FlexCode(tables, size, config.num_levels, options, config.seed)
-    result = fit_catalogue(model, torch.arange(len(embeddings)), model.quality, options, config.seed)
+    result = _fit(model, len(embeddings), options, signals, config.seed)
     alpha, cf, sem = (part.numpy() for part in model.route())
     sids = Sids(
         _half("cf", model.collaborative, tables.collaborative, cf),
@@ -81,9 +86,20 @@ def learn_flexcode(embeddings: Floats, config: SidConfig, signals: ItemSignals |
         "training": {
             "epoch": result.best["epoch"],
             "revived": {"cf": model.collaborative.revived, "sem": model.semantic.revived},
+            "joint": options.joint,
+            **({"next_token": result.best["next_token"]} if "next_token" in result.best else {}),
         },
     }
     return LearnedCodes(item_codes, health)
+
+
+def _fit(model: FlexCode, size: int, options: FlexCodeConfig, signals: ItemSignals | None, seed: int) -> FitResult:
+    """Codes alone over the rows of the catalogue, or along with a decoder over training histories."""
+    if options.joint == 0:
+        return fit_catalogue(model, torch.arange(size), model.quality, options, seed)
+    if signals is None or signals.train is None:
+        raise ValueError("joint training reads training histories; pass ItemSignals(..., train=split.train)")
+    return fit_jointly(model, signals.train, options, seed)
 
 
 def _one_size(config: SidConfig) -> int:

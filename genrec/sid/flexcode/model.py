@@ -104,6 +104,10 @@ class FlexCode(nn.Module):
 
     def loss(self, items: Tensor) -> Tensor:
         """Total loss of items (B,): both reconstructions, CCA, balance, smoothness and budget."""
+        return self.losses(items)[0]
+
+    def losses(self, items: Tensor) -> tuple[Tensor, tuple[Passed, Passed], tuple[Tensor, Tensor]]:
+        """Total loss of items (B,), with both passes and both soft masks (B, L) for what is trained along."""
         t, c = self.tables, self.config
         alpha, budget = self.router(t.features[items])
         levels = len(self.semantic.books)
@@ -117,7 +121,7 @@ class FlexCode(nn.Module):
         unit = nn.functional.normalize(right, dim=1)
         total = total + c.smoothness * smoothness_loss(alpha, unit @ unit.T)
         total = total + c.budget_weight * budget_loss(budget, float(self.budget))
-        return total + self._alignment(passes, t.known[items])
+        return total + self._alignment(passes, t.known[items]), passes, (masks[0], masks[1])
 
     def _alignment(self, passes: tuple[Passed, Passed], known: Tensor) -> Tensor:
         """CCA between both quantised latents of the same known item; rare items have nothing to align with."""

@@ -1,0 +1,1 @@
+"""What does the user ask for in words, and how does the next list follow? Rules, constraints, explicit state."""

@@ -1,0 +1,157 @@
+"""What is known about an item that may be said about it? One record per item, and a lexicon of all values.
+
+Everything the checker accepts stands here; everything else is an invention.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from genrec.data.catalogue import Catalogue
+
+Words = tuple[str, ...]
+_WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_APOSTROPHES = re.compile(r"['’`´]")
+MAX_VALUE_WORDS = 6
+PRICE_COLUMNS = ("price",)
+_COMMON_WORDS = """
+a an and are as at be but by for from had has have i if in into is it its like more most my new no not of off on one
+only or other our so some such than that the their them then there these they this those to too under up very was we
+were what when which who will with you your all best good great product products set size
+"""
+COMMON = frozenset(_COMMON_WORDS.split())
+
+
+def words(text: str) -> Words:
+    """Case-folded words without punctuation; numbers keep their decimals: "L'Oreal 5.5 oz" -> loreal, 5.5, oz."""
+    plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", text)).casefold()
+    return tuple(_WORD.findall(plain))
+
+
+@dataclass(frozen=True)
+class Value:
+    """An attribute value: its kind (brand, genres, year, ...) and how it is shown."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the catalogue says about one item.
+
+    Attributes:
+        item: dense index.
+        item_id: the catalogue's id.
+        title: shown name.
+        values: attribute values by their words.
+        price: in the catalogue's currency, or None.
+        year: or None.
+        vocabulary: all words of title, attributes and description.
+    """
+
+    item: int
+    item_id: str
+    title: str
+    values: dict[Words, Value]
+    price: float | None
+    year: int | None
+    vocabulary: frozenset[str]
+
+
+class Records:
+    """Records of a catalogue, and which words name which value.
+
+    Args:
+        catalogue: the items.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        rows = catalogue.frame.to_dicts()
+        self.all = [_record(catalogue, item, row) for item, row in enumerate(rows)]
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def __getitem__(self, item: int) -> Record:
+        return self.all[item]
+
+    @cached_property
+    def lexicon(self) -> dict[Words, Value]:
+        """Every attribute value of the catalogue by its words; words too common to name anything are left out."""
+        found: dict[Words, Value] = {}
+        for record in self.all:
+            for key, value in record.values.items():
+                found.setdefault(key, value)
+        return {key: value for key, value in found.items() if not COMMON.issuperset(key)}
+
+    @cached_property
+    def titles(self) -> dict[Words, int]:
+        """Items by the words of their title; of equal titles the first item."""
+        found: dict[Words, int] = {}
+        for record in self.all:
+            found.setdefault(words(record.title), record.item)
+        return found
+
+    @cached_property
+    def frequency(self) -> Counter[Words]:
+        """How many items have each value."""
+        return Counter(key for record in self.all for key in record.values)
+
+    def mentions(self, text: str) -> list[tuple[Words, Value]]:
+        """Values that a text names, longest first at each place, none inside another."""
+        return [(key, self.lexicon[key]) for key in runs(words(text), self.lexicon, MAX_VALUE_WORDS)]
+
+    def titles_in(self, text: str, least_words: int = 2) -> list[int]:
+        """Items whose whole title stands in a text; one-word titles only where they are quoted."""
+        keys = runs(words(text), self.titles, 30)
+        quoted = {words(part) for part in re.findall(r'["“«‹]([^"”»›]{1,200})["”»›]', text)}
+        return [self.titles[key] for key in keys if len(key) >= least_words or key in quoted]
+
+
+def runs(text: Sequence[str], known: dict[Words, Any], longest: int) -> list[Words]:
+    """Keys of `known` that occur as runs of words, left to right, longest first, without overlap."""
+    found, at = [], 0
+    while at < len(text):
+        size = next((n for n in range(min(longest, len(text) - at), 0, -1) if tuple(text[at : at + n]) in known), 0)
+        if size:
+            found.append(tuple(text[at : at + size]))
+        at += max(size, 1)
+    return found
+
+
+def _record(catalogue: Catalogue, item: int, row: dict[str, Any]) -> Record:
+    values: dict[Words, Value] = {}
+    for kind, listed in catalogue.attributes(item).items():
+        for text in listed:
+            key = words(str(text))
+            if key and len(key) <= MAX_VALUE_WORDS:
+                values.setdefault(key, Value(kind, str(text)))
+    title, described = catalogue.titles[item], str(row.get("description") or "")
+    vocabulary = (
+        frozenset(words(f"{title} {described}")).union(*values) if values else frozenset(words(f"{title} {described}"))
+    )
+    return Record(
+        item, catalogue.item_ids[item], title, values, _number(row, PRICE_COLUMNS), _year(row.get("year")), vocabulary
+    )
+
+
+def _number(row: dict[str, Any], names: Iterable[str]) -> float | None:
+    """First of some columns that holds a number; `$1,299.00` is one."""
+    for name in names:
+        found = re.search(r"\d+(?:\.\d+)?", str(row.get(name) or "").replace(",", ""))
+        if found:
+            return float(found[0])
+    return None
+
+
+def _year(value: Any) -> int | None:
+    found = re.match(r"(1[89]|20)\d\d", str(value or ""))
+    return int(found[0]) if found else None

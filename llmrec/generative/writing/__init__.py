@@ -1,0 +1,1 @@
+"""How does a list get its reasons, and are they true? Writers, the structured answer, the grounding checker."""

@@ -1,0 +1,1 @@
+"""What must SAGE beat in the cold? Recommenders from content alone."""

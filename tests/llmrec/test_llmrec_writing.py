@@ -1,0 +1,178 @@
+"""The generative head: soft tokens, rows, references, text figures, the rating sheet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from llmrec_shop import shop_records
+
+from genrec.data import load_dataset
+from genrec.data.errors import DataError
+from genrec.llm.backbones import TinyConfig, load_backbone
+from llmrec.generative.alignment.heads import AlignmentHeads, HeadsConfig
+from llmrec.generative.metrics.sheet import read_ratings, write_sheet
+from llmrec.generative.writing.examples import ReasonExample, candidates_of, held_out, read_reasons
+from llmrec.generative.writing.rows import RowMaker, vectors_of
+from llmrec.generative.writing.trainer import VectorCollator, vector_prompt
+from llmrec.generative.writing.tuned import TunedWriter, add_projector, load_head, save_head
+from llmrec.generative.writing.vectors import PLACEHOLDER, filled
+from llmrec.generative.writing.writers import Question
+
+RECORDS = shop_records()
+SHAPE = TinyConfig(16, 1, num_heads=2, num_kv_heads=2, intermediate=32, vocab_size=300, max_positions=1024)
+
+
+def test_placeholders_are_filled_in_order() -> None:
+    embedded = torch.zeros(2, 4, 1)
+    ids = torch.tensor([[9, 1, 9, 2], [1, 2, 9, 3]])
+    soft = torch.tensor([[[5.0], [7.0]], [[6.0], [8.0]]])
+    assert filled(embedded, ids, soft, 9)[..., 0].tolist() == [[5, 0, 7, 0], [0, 0, 6, 0]]
+    with pytest.raises(ValueError, match="2 placeholders for 1 vectors"):
+        filled(embedded, ids, soft[:, :1], 9)
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[Any, Any, AlignmentHeads]:
+    model, tokenizer = load_backbone("tiny", texts=RECORDS.catalogue.texts(), tiny=SHAPE)
+    heads = AlignmentHeads(np.eye(8, dtype=np.float32), HeadsConfig(width=4, hidden=8)).eval()
+    add_projector(model, tokenizer, 4)
+    return model.eval(), tokenizer, heads
+
+
+def test_the_vectors_change_what_the_model_says(parts: Any) -> None:
+    model, tokenizer, _ = parts
+    ids = torch.tensor([tokenizer(f"{PLACEHOLDER}{PLACEHOLDER} hello")["input_ids"]])
+    plain = model(input_ids=ids).logits
+    with model.vector_prompt.given(torch.ones(1, 2, 4)):
+        one = model(input_ids=ids).logits
+    with model.vector_prompt.given(-torch.ones(1, 2, 4)):
+        other = model(input_ids=ids).logits
+    assert not torch.allclose(one, other)
+    torch.testing.assert_close(model(input_ids=ids).logits, plain)  # nothing is left behind
+
+
+def test_gradients_reach_the_projector(parts: Any) -> None:
+    model, tokenizer, _ = parts
+    ids = torch.tensor([tokenizer(f"{PLACEHOLDER} hello there")["input_ids"]])
+    with vector_prompt(model).given(torch.ones(1, 1, 4)):
+        model(input_ids=ids, labels=ids).loss.backward()
+    grads = [p.grad for p in model.vector_prompt.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() and (g != 0).any() for g in grads)
+    model.zero_grad()
+
+
+@pytest.mark.parametrize("conditioning", ["text", "vector", "both"])
+def test_prompts_show_what_the_head_is_conditioned_on(parts: Any, conditioning: str) -> None:
+    maker = RowMaker(RECORDS, parts[1], conditioning)
+    prompt = maker.prompt([0], [1, 2])
+    assert prompt.count(PLACEHOLDER) == (0 if conditioning == "text" else 3)
+    assert ("Tarnwood" in prompt) == (conditioning != "vector")
+    assert "a2" in prompt
+    row = maker.row(prompt, maker.answer(1, "Good."))
+    mask = np.array(row["completion_mask"])
+    assert parts[1].decode(np.array(row["input_ids"])[mask == 1]).startswith('{"items": [{"item_id": "a2"')
+    assert row["input_ids"][-1] == parts[1].eos_token_id
+
+
+def test_batches_carry_padded_vectors(parts: Any) -> None:
+    from genrec.posttrain.rows import RecCollator
+
+    rows = [{"input_ids": [1, 2], "labels": [-100, 2], "vectors": [[1.0] * 4] * n} for n in (1, 3)]
+    batch = VectorCollator(RecCollator(0))(rows)
+    assert batch["vectors"].shape == (2, 3, 4)
+    assert batch["vectors"][0, 1:].abs().sum() == 0
+
+
+def test_an_untrained_head_still_answers_with_retrieved_items(parts: Any, tmp_path: Path) -> None:
+    model, tokenizer, heads = parts
+    save_head(tmp_path, model, tokenizer, {"conditioning": "both", "max_history": 5, "shown": 3})
+    writer = load_head(tmp_path, RECORDS, heads, max_new_tokens=8)
+    rows = writer.write(Question([0], [1, 2, 3, 4], (), 3))
+    assert [row.item_id for row in rows] == ["a2", "a3", "b1"]  # the rules stand in, item after item
+    assert writer.failures == 3
+    again = TunedWriter(model, RowMaker(RECORDS, tokenizer, "both"), heads, 3, 8)
+    assert again.complete(Question([0], [1, 2]), [1, 2]) == writer.complete(Question([0], [1, 2]), [1, 2])
+    with pytest.raises(ValueError, match=r"head\.json"):
+        load_head(tmp_path / "nothing", RECORDS, heads)
+
+
+def reasons_file(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "reasons.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_both_kinds_of_reasons_are_read_and_test_items_refused(tmp_path: Path) -> None:
+    dataset = load_dataset("toy")
+    split, ids = dataset.split(), dataset.catalogue.item_ids
+    history, target = [ids[i] for i in split.train[0][:2]], ids[int(split.train[0][2])]
+    user = dataset.user_ids[0]
+    chain = {"user_id": user, "history": history, "target": target, "recommendation": "Because  it fits."}
+    record = {"kind": "reasons", "subject": user, "history": history, "target": target, "texts": {"reason": "It fits."}}
+    found = read_reasons(reasons_file(tmp_path, [chain, record]), dataset, split)
+    assert [example.reason for example in found] == ["Because it fits.", "It fits."]
+    secret = next(i for i in range(dataset.num_items) if i not in split.train[0])
+    for broken, match in (
+        ({**chain, "target": ids[secret]}, "not in training"),
+        ({**chain, "user_id": "nobody"}, "unknown"),
+        ({"target": target}, "no reason"),
+        ({**chain, "target": "zzz"}, "no such item"),
+    ):
+        with pytest.raises(DataError, match=match):
+            read_reasons(reasons_file(tmp_path, [broken]), dataset, split)
+    with pytest.raises(DataError, match="no such file"):
+        read_reasons(tmp_path / "none", dataset, split)
+
+
+def test_held_out_users_are_whole() -> None:
+    examples = [ReasonExample(user, (0,), 1, "x") for user in (0, 0, 1, 2, 2, 3)]
+    out = held_out(examples, 0.25, 0)
+    assert out.sum() in (1, 2)
+    assert len({e.user for e, o in zip(examples, out, strict=True) if o}) == 1
+    with pytest.raises(ValueError, match="cannot be split"):
+        held_out(examples[:2], 0.5, 0)
+
+
+def test_candidates_hold_the_target_and_nothing_of_the_history() -> None:
+    near = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
+    found = candidates_of(ReasonExample(0, (2,), 0, "x"), near, 3, 0)
+    assert sorted(found) == [0, 1, 3]
+    user, items = np.ones(2, dtype=np.float32), np.eye(2, dtype=np.float32)
+    assert vectors_of(user, items, [1]) == [[1.0, 1.0], [0.0, 1.0]]
+
+
+def test_bleu_and_rouge_know_their_ends() -> None:
+    pytest.importorskip("sacrebleu")
+    pytest.importorskip("rouge_score")
+    from llmrec.generative.metrics.text import bleu_4, rouge_l, text_table
+
+    same = ["a tent from the north for camping", "a strap for the guitar you chose"]
+    assert text_table(same, same) == {"BLEU-4": pytest.approx(100.0), "ROUGE-L": pytest.approx(100.0)}
+    assert bleu_4(["nothing alike"], same[:1]) < 5
+    # longest common subsequence "a b d" of 4 and 4 words: precision and recall 3/4
+    assert rouge_l(["a b x d"], ["a b c d"]) == pytest.approx(75.0)
+    with pytest.raises(ValueError, match="one reference per text"):
+        bleu_4([], [])
+
+
+def test_the_rating_sheet_is_blind_and_harmless(tmp_path: Path) -> None:
+    examples = [
+        {"system": name, "history": "=1+1", "item": "Tent", "reason": f"@cmd {name == 'a'}"} for name in ("a", "b")
+    ]
+    sheet, key = write_sheet(tmp_path, examples)
+    text = sheet.read_text()
+    assert "'=1+1" in text
+    assert "'@cmd" in text
+    filled_in = "\n".join(f"{line[:-1]}{n},4" if n else line for n, line in enumerate(text.splitlines()))
+    sheet.write_text(filled_in + "\n")
+    systems = json.loads(key.read_text())
+    found = read_ratings(sheet, key)
+    assert found[systems["0"]] == {"usefulness": 1.0, "fluency": 4.0}
+    sheet.write_text(filled_in.replace(",4", ",9"))
+    with pytest.raises(ValueError, match="from 1 to 5"):
+        read_ratings(sheet, key)

@@ -1,0 +1,55 @@
+"""Content baselines: items that nobody chose are placed by their texts; events are cut before the split."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from genrec.backbones.sasrec import SASRecConfig
+from genrec.data import load_dataset
+from genrec.data.split import leave_one_out
+from sage.baselines.content import ContentNeighbours, ContentSASRec
+from sage.stages.data import latest_events, without_reviews
+
+TEXTS = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], dtype=np.float32)
+
+
+def test_neighbours_by_hand() -> None:
+    # history 0 then 2 with decay 0.5: 0.5 (1, 0) + (0, 1) = (0.5, 1), nearest to item 3
+    model = ContentNeighbours(TEXTS, decay=0.5)
+    scores = model.score_histories([np.array([0, 2]), np.array([], dtype=np.int64)])
+    assert scores[0].argmax().item() == 3
+    assert scores[0, 2].item() == pytest.approx(1 / 1.25**0.5)
+    assert scores[1].tolist() == [0.0] * 4
+    with pytest.raises(ValueError, match="decay"):
+        ContentNeighbours(TEXTS, decay=0.0)
+
+
+def test_equal_texts_score_alike_whoever_chose_them() -> None:
+    texts = np.concatenate([TEXTS, TEXTS[:1]])
+    model = ContentSASRec(texts, SASRecConfig(width=8, max_history=5, num_heads=2)).eval()
+    scores = model.score_histories([np.array([2, 3])])
+    torch.testing.assert_close(scores[0, 0], scores[0, 4])  # item 4 may be new
+    model.train()
+    windows = model.windows([np.array([0, 1, 2, 3])])
+    model.loss(model.collator()(windows))["loss"].backward()
+    assert all(torch.isfinite(p.grad).all() for p in model.project.parameters() if p.grad is not None)
+    assert model.items.weight.grad is None
+
+
+def test_the_latest_events_are_kept() -> None:
+    dataset = load_dataset("toy")
+    short = latest_events(dataset, 4)
+    assert all(len(history) <= 4 for history in short.histories)
+    assert short.histories[0].tolist() == dataset.histories[0][-4:].tolist()
+    assert len(leave_one_out(short.histories).test) == dataset.num_users
+    with pytest.raises(ValueError, match="at least 3"):
+        latest_events(dataset, 2)
+
+
+def test_reviews_stay_out_of_item_texts() -> None:
+    dataset = load_dataset("toy")
+    dataset.catalogue = dataset.catalogue.with_reviews({dataset.catalogue.item_ids[0]: ["a buyer's secret"]})
+    assert "secret" in dataset.catalogue.text(0)
+    assert "secret" not in without_reviews(dataset).catalogue.text(0)
