@@ -15,7 +15,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from gream.recommend.processors import LogProbRecorder
 
@@ -126,6 +132,7 @@ def draw(
     settings: GenerationConfig,
     processors: Sequence[LogitsProcessor],
     seed: int,
+    watch: StoppingCriteria | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw completions for one batch.
 
@@ -136,6 +143,7 @@ def draw(
         settings: From `generation_config`.
         processors: Constraints, in order; the recorder is put behind them.
         seed: Seed of this batch; torch's global generator is left as it was.
+        watch: Called after every token; ends the rows (B * n,) for which it says True.
 
     Returns:
         completions (B * n, S); real (B * n, S) True up to and including the end token; log_probs (B * n,).
@@ -149,6 +157,7 @@ def draw(
             attention_mask=attention_mask.to(model.device),
             generation_config=settings,
             logits_processor=LogitsProcessorList([*processors, recorder]),
+            stopping_criteria=StoppingCriteriaList([] if watch is None else [watch]),
         )
     completions = output[:, input_ids.shape[1] :]
     real = until_end(completions, settings.eos_token_id)
