@@ -2,7 +2,7 @@
 # Needed beforehand: Python 3.11 or later, make, git.
 
 VENV ?= .venv
-EXTRAS ?= dev,deepspeed,quant
+EXTRAS ?= dev,serve,deepspeed,quant
 WITH_VLLM ?= 1
 CONFIG ?= accelerate_configs/cpu.yaml
 STAGES ?= index cot align reason srpo eval

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from genrec.serving.door import UpstreamError
+from genrec.serving.upstream.process import ServerProcess
 
 if TYPE_CHECKING:
     from genrec.serving.metrics import GatewayMetrics
@@ -79,6 +80,7 @@ class Pool:
         connect_seconds: Longest wait for a connection.
         check_seconds: Time between two looks at /health.
         api_key: Sent to the servers, where they want one.
+        launch: Processes behind the addresses that start and end with the pool.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Pool:
         connect_seconds: float = 2.0,
         check_seconds: float = 1.0,
         api_key: str = "",
+        launch: Sequence[ServerProcess] = (),
     ) -> None:
         if not urls:
             raise ValueError("a pool needs at least one server address, e.g. http://127.0.0.1:8000")
@@ -95,11 +98,14 @@ class Pool:
         self._times = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds)
         self._check_seconds = check_seconds
         self._headers = {**JSON, **({"authorization": f"Bearer {api_key}"} if api_key else {})}
+        self._launch = list(launch)
         self._client: httpx.AsyncClient | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Open connections, look at every server once, and keep looking."""
+        for server in self._launch:
+            await server.start()
         limits = httpx.Limits(max_connections=512, max_keepalive_connections=64)
         self._client = httpx.AsyncClient(timeout=self._times, limits=limits, trust_env=False)
         await self.check()
@@ -112,6 +118,7 @@ class Pool:
             await asyncio.gather(self._watcher, return_exceptions=True)
         if self._client is not None:
             await self._client.aclose()
+        await asyncio.gather(*(server.close() for server in self._launch))
 
     def healthy(self) -> bool:
         """Whether any server takes calls."""
