@@ -99,13 +99,19 @@ def upstream_faults(model: Path, folder: Path) -> list[dict[str, Any]]:
         steps.append(step("healthy", [200, 200], [ask(running.url), ask(running.url, mode="direct")]))
         server.kill()
         server.wait()
-        steps.append(step("killed: reasoning 503, direct goes on", [503, 200], [ask(running.url), ask(running.url, mode="direct")]))
+        steps.append(
+            step(
+                "killed: reasoning 503, direct goes on", [503, 200], [ask(running.url), ask(running.url, mode="direct")]
+            )
+        )
         server = start_stub(port)
         back = seconds_until(running.url, 200)
         steps.append({**step("restarted: recovers by itself", True, back < 60), "seconds": back})
         httpx.post(f"http://127.0.0.1:{port}/slow", json={"seconds": 30}, trust_env=False)
         started = time.perf_counter()
-        steps.append(step("slow: given up in time", [503, True], [ask(running.url), time.perf_counter() - started < 10]))
+        steps.append(
+            step("slow: given up in time", [503, True], [ask(running.url), time.perf_counter() - started < 10])
+        )
         httpx.post(f"http://127.0.0.1:{port}/slow", json={"seconds": 0}, trust_env=False)
         back = seconds_until(running.url, 200)
         steps.append({**step("fast again", True, back < 60), "seconds": back})
@@ -152,8 +158,8 @@ async def _write_until_killed(running: GatewayProcess, round_number: int) -> set
 def fuzzed(count: int) -> list[bytes]:
     """Bodies from noise to nearly right ones."""
     dice = random.Random(0)
-    values: list[Any] = [None, True, -1, 0, 2**70, 1e308, "", "x" * 5000, "\ud800", [], [[]], {}, {"a": {}}, ["1"], "direct",
-                         "reasoning", ["1", "2"], "NaN", 0.5, "' OR 1=1", "<script>", "\x00", ["1"] * 300]  # fmt: skip
+    values: list[Any] = [None, True, -1, 0, 2**70, 1e308, "", "x" * 5000, "\ud800", [], [[]], {}, {"a": {}}, ["1"],
+                         "direct", "reasoning", ["1", "2"], "NaN", 0.5, "' OR 1=1", "<script>", "\x00", ["1"] * 300]  # fmt: skip
     names = ["history", "mode", "scenario", "k", "m", "filters", "diversity", "num_samples", "seed", "audit", "stream",
              "user_id", "other"]  # fmt: skip
     bodies = []

@@ -2,8 +2,9 @@
 
 Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 20] [--bare_vllm] [--out FILE]
 
-Open loop: requests start at their time whether or not earlier ones were answered, so a slow server cannot slow the load.
-Each mode runs at rising rates; capacity is the highest rate of accepted answers seen; then three times that rate is sent.
+Open loop: requests start at their time whether or not earlier ones were answered, so a slow server cannot slow the
+load. Each mode runs at rising rates; capacity is the highest rate of accepted answers seen; then three times that rate
+is sent.
 The paper's 100 ms at 1,000 requests/s (direct) and 500 ms at 200 requests/s (reasoning) are figures of GPUs. With
 `--bare_vllm` the same chains are asked of `vllm serve` without a gateway.
 """
@@ -114,9 +115,16 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     prompts = [recommender.runner.reasoning_ids([recommender.catalogue.index_of(i) for i in h]) for h in histories]
     port = free_port()
     server = ServerProcess(
-        vllm_command(model, port, ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]), folder / "vllm.log"
+        vllm_command(model, port, ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]),
+        folder / "vllm.log",
     )
-    shared = {"model": "gream", "max_tokens": 96, "temperature": 0.0, "stop": ["</think>"], "skip_special_tokens": False}
+    shared = {
+        "model": "gream",
+        "max_tokens": 96,
+        "temperature": 0.0,
+        "stop": ["</think>"],
+        "skip_special_tokens": False,
+    }
     bodies = [json.dumps({**shared, "prompt": prompt}).encode() for prompt in prompts]
 
     async def scene() -> dict[str, Any]:
@@ -156,13 +164,17 @@ def main() -> None:
                 bodies = bodies_of(options.model, mode)
                 modes[mode] = asyncio.run(load(running.url, "/v1/recommendations", bodies, rates, options.seconds))
         if options.bare_vllm:
-            modes["bare vllm serve"] = bare_vllm(options.model, Path(folder), options.rates or RATES["reasoning"], options.seconds)
+            modes["bare vllm serve"] = bare_vllm(
+                options.model, Path(folder), options.rates or RATES["reasoning"], options.seconds
+            )
     figures = {
         "what": "recommendations under rising load", "unit": "ms", "peer_name": "the paper, on GPUs (not comparable)",
         "modes": modes, "paper": PAPER, "checkpoint": read_json(options.model / "gream.json"), "cases": [],
         "setting": {"seconds": options.seconds, "serve": options.serve}, **bench_origin(),
     }  # fmt: skip
-    print(json.dumps({mode: {k: v for k, v in facts.items() if k != "rates"} for mode, facts in modes.items()}, indent=2))
+    print(
+        json.dumps({mode: {k: v for k, v in facts.items() if k != "rates"} for mode, facts in modes.items()}, indent=2)
+    )
     write_json(options.out, figures)
 
 

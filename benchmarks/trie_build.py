@@ -1,4 +1,4 @@
-"""What do tries of 12 thousand to 10 million items cost? Build, save, map, mask, extend; each size in a process of its own.
+"""What do tries of 12 thousand to 10 million items cost? Build, save, map, mask, extend; a process for each size.
 
 Run: python benchmarks/trie_build.py [--sizes 12000 100000 1000000 10000000] [--out FILE]
 
@@ -74,7 +74,9 @@ def measure(items: int, with_peer: bool) -> dict[str, Any]:
         row["first_lookup_s"], _ = clock(lambda: loaded.children(codes[0, :2].tolist()))
     mask = np.random.default_rng(1).random(items) < 0.1
     row["mask_of_a_tenth_s"], _ = clock(lambda: SubCatalogue.of(trie, mask))
-    row["extend_by_100_s"], _ = clock(lambda: Trie.from_codes(codes[:-100]).extended(codes[-100:]) if items > 100 else None)
+    row["extend_by_100_s"], _ = clock(
+        lambda: Trie.from_codes(codes[:-100]).extended(codes[-100:]) if items > 100 else None
+    )
     row["extend_by_100_s"] -= build
     if with_peer:
         row["peer_build_s"], _ = clock(lambda: peer(codes))

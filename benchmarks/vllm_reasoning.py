@@ -2,9 +2,10 @@
 
 Run: python benchmarks/vllm_reasoning.py --model runs/tiny_beauty/srpo [--users 256] [--samples 10] [--out FILE]
 
-Both draw n chains per user behind the same prompts of the same checkpoint, with the items on the trie. vLLM runs with the
-nucleus alone and with top-k before it (on a CPU the sort over the vocabulary takes most of its time). Beams: our batched
-search against one round of scoring per level through vLLM. Histories are random items, or test users with `--run_dir`.
+Both draw n chains per user behind the same prompts of the same checkpoint, with the items on the trie. vLLM runs with
+the nucleus alone and with top-k before it (on a CPU the sort over the vocabulary takes most of its time). Beams: our
+batched search against one round of scoring per level through vLLM. Histories are random items, or test users with
+`--run_dir`.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def beams(recommender: Any, through: Any, histories: list[list[int]], width: int
     theirs_s, (theirs, scores) = clock(lambda: through.rank_direct(histories, width, width))
     return {
         "own_s": ours_s, "engine_s": theirs_s, "ratio": round(theirs_s / ours_s, 2), "lists": len(histories),
-        "same_lists": int((ours == theirs).all(axis=1).sum()), "largest_difference": float(np.abs(ours_scores - scores).max()),
+        "same_lists": int((ours == theirs).all(axis=1).sum()),
+        "largest_difference": float(np.abs(ours_scores - scores).max()),
     }  # fmt: skip
 
 
@@ -94,7 +96,9 @@ def main() -> None:
     engine = VllmEngine.open(str(options.model), max_model_len=512, seed=0)
     try:
         for top_k in TOP_KS:
-            results[f"vllm, top-k {top_k or 'off'}"] = chains(with_engine(recommender, engine, "own", top_k), case, options)
+            results[f"vllm, top-k {top_k or 'off'}"] = chains(
+                with_engine(recommender, engine, "own", top_k), case, options
+            )
         through = with_engine(recommender, engine, "engine")
         searched = beams(recommender, through, case[0][: options.beam_users], options.beams)
     finally:

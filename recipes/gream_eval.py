@@ -24,7 +24,9 @@ def main() -> None:
     (arguments,) = parse_stage([EvalArguments], CONFIG, __doc__)
     check()
     judged = finished_stages(arguments.run_dir, arguments.stage_names)  # rows of a retrained stage are not kept
-    if arguments.mode != "all" and not arguments.estimate:  # no stage of the run: journals of any settings live side by side
+    if (
+        arguments.mode != "all" and not arguments.estimate
+    ):  # no stage of the run: journals of any settings live side by side
         from gream.evaluate.modes.run import judge_modes
 
         print(*judge_modes(arguments, judged), sep="\n")

@@ -97,7 +97,9 @@ def search_prompts(
             input_ids, mask = (part.to(model.device) for part in pad_left([prompts[row] for row in rows], pad_id))
             excluded = None if exclude is None else [exclude[row] for row in rows]
             parts = None if within is None else [within[row] for row in rows]
-            found = trie_beam_search(model, input_ids, mask, trie, num_beams, width, excluded, within=parts, cache=cache)
+            found = trie_beam_search(
+                model, input_ids, mask, trie, num_beams, width, excluded, within=parts, cache=cache
+            )
             index = torch.from_numpy(rows)
             result.items[index], result.scores[index] = found.items.cpu(), found.scores.cpu()
             bar.update(len(rows))

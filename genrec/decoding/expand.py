@@ -133,7 +133,9 @@ class Exclusion:
         """
         device, self.num_nodes = trie.paths.device, len(trie.leaf_items)
         self._within = [(row, sub.counts.to(device)) for row, sub in enumerate(within or ()) if sub is not None]
-        rows = torch.tensor([row for row, items in enumerate(items_per_row) for _ in items], device=device)
+        rows = torch.tensor(
+            [row for row, items in enumerate(items_per_row) for _ in items], dtype=torch.int64, device=device
+        )
         items = torch.tensor([item for row in items_per_row for item in row], dtype=torch.int64, device=device)
         if len(items) and not 0 <= int(items.min()) <= int(items.max()) < len(trie.paths):
             raise ValueError(f"excluded items must be 0..{len(trie.paths) - 1}, got {items.min()}..{items.max()}")

@@ -129,7 +129,7 @@ class Trie:
 
     @classmethod
     def load(cls, folder: str | Path) -> Trie:
-        """Open a saved tree without reading it: pages come from the file when they are touched, and processes share them.
+        """Open a saved tree without reading it: pages come from the file when touched, and processes share them.
 
         Args:
             folder: What `save` wrote.

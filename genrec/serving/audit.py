@@ -29,7 +29,9 @@ class AuditStore:
         self._base = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=FULL")
-        self._base.execute("CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, at REAL NOT NULL, record TEXT NOT NULL)")
+        self._base.execute(
+            "CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, at REAL NOT NULL, record TEXT NOT NULL)"
+        )
         self._base.execute("CREATE INDEX IF NOT EXISTS audits_at ON audits (at)")
 
     def keep(self, request_id: str, record: dict[str, Any]) -> None:

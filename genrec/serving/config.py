@@ -69,7 +69,9 @@ class ServingConfig:
             raise ValueError(f"audit_retention_seconds={self.audit_retention_seconds}; 0 switches audits off")
         short = [key for key in self.api_keys if len(key) < 16]
         if short:
-            raise ValueError(f"{len(short)} API keys have fewer than 16 characters; make one with `openssl rand -hex 24`")
+            raise ValueError(
+                f"{len(short)} API keys have fewer than 16 characters; make one with `openssl rand -hex 24`"
+            )
         if not self.arms or min(self.arms.values()) < 0 or sum(self.arms.values()) <= 0:
             raise ValueError(f"arms={dict(self.arms)}: give each arm a weight >= 0 and at least one above 0")
         if bad := [name for name in self.arms if not _ARM.fullmatch(name)]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
+LONGEST_PLACE = 100
 CODES_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "not_json"}
 
 
@@ -83,6 +84,7 @@ def from_validation(error: RequestValidationError) -> ApiError:
     """Name the first field that does not fit; what was sent is not repeated."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    place = place[:LONGEST_PLACE].encode("utf-8", "replace").decode()  # a key of the body may be any text
     if first["type"] == "json_invalid":
         return ApiError(400, "not_json", "the body is not JSON; send an object with Content-Type: application/json")
     message = f"{place or 'the body'}: {first['msg']}"

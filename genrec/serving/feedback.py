@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from genrec.data.files import read_jsonl
 from genrec.serving.batching import MicroBatcher
@@ -70,7 +70,7 @@ class FeedbackLog:
         self._keys: set[str] = set()
         for record in read_jsonl(path):
             self._note(record)
-        self._file: IO[bytes] = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         self._writer: MicroBatcher[dict[str, Any], bool] = MicroBatcher(self._write, GROUP_COMMIT, name="feedback")
 
     def start(self) -> None:
@@ -106,17 +106,26 @@ class FeedbackLog:
 
     def _write(self, records: list[dict[str, Any]]) -> list[bool]:
         """Append records (those with a new key) with one fsync; True where the key was known."""
-        known, lines = [], []
+        fresh: dict[str, dict[str, Any]] = {}
+        known = []
         for record in records:
-            known.append(record["key"] in self._keys)
+            known.append(record["key"] in self._keys or record["key"] in fresh)
             if not known[-1]:
-                self._note(record)
-                lines.append(json.dumps(record, ensure_ascii=True) + "\n")
-        if lines:
-            self._file.write("".join(lines).encode("ascii"))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+                fresh[record["key"]] = record
+        self._store("".join(json.dumps(record) + "\n" for record in fresh.values()).encode("ascii"))
+        for record in fresh.values():  # only now: what could not be stored may be sent again
+            self._note(record)
         return known
+
+    def _store(self, lines: bytes) -> None:
+        """Append bytes durably; a write that fails (a full disk) leaves nothing behind."""
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            self._file.write(lines)
+            os.fsync(self._file.fileno())
+        except OSError:
+            os.truncate(self.path, end)
+            raise
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -25,8 +25,8 @@ from genrec.serving.upstream.pool import Pool
 logger = logging.getLogger(__name__)
 DESCRIPTION = """A generative recommender behind one address.
 
-Every refusal has the body `{"error": {"message", "type", "code", "param", "request_id"}}`; `code` is stable, `message` is
-for people. 429 and 503 carry `Retry-After`."""
+Every refusal has the body `{"error": {"message", "type", "code", "param", "request_id"}}`; `code` is stable, `message`
+is for people. 429 and 503 carry `Retry-After`."""
 
 
 class Gateway:
@@ -57,7 +57,12 @@ class Gateway:
         self.draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self.app = FastAPI(
-            title="gream gateway", description=DESCRIPTION, version="1", docs_url=None, redoc_url=None, lifespan=self._life
+            title="gream gateway",
+            description=DESCRIPTION,
+            version="1",
+            docs_url=None,
+            redoc_url=None,
+            lifespan=self._life,
         )
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:

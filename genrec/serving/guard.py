@@ -70,8 +70,7 @@ class Guard:
         except ApiError as error:
             await self._refuse(error, scope, receive, call)
         except Exception as error:  # last resort: the reason goes to the log, not to the caller
-            logger.exception("request %s failed", scope["request_id"]) if not call.started else None
-            logger.error("request %s: %s", scope["request_id"], type(error).__name__)
+            logger.error("request %s failed: %s", scope["request_id"], type(error).__name__, exc_info=error)
             await self._refuse(ApiError(500, "internal", "the server failed; the log knows why"), scope, receive, call)
         finally:
             self._note(scope, call)

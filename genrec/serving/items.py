@@ -56,7 +56,8 @@ class ItemIndex:
         for word in query.lower().split():
             found &= self._lower.str.contains(word, literal=True)
         items = found.arg_true().to_list()
-        items.sort(key=lambda item: (len(self._lower[item]), item)) if query.strip() else None
+        if query.strip():
+            items.sort(key=lambda item: (len(self.catalogue.titles[item]), item))
         by_id = self.find(query.strip())
         return items if by_id is None else [by_id, *(item for item in items if item != by_id)]
 

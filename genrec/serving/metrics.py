@@ -21,8 +21,12 @@ class GatewayMetrics:
         self.registry = CollectorRegistry()
         shared: dict[str, Any] = {"registry": self.registry}
         self.requests = Counter("genrec_requests", "Answers by route and status", ["route", "status"], **shared)
-        self.seconds = Histogram("genrec_request_seconds", "Time to the whole answer", ["route"], buckets=SECONDS, **shared)
-        self.answers = Histogram("genrec_answer_seconds", "Time of recommendations", ["mode"], buckets=SECONDS, **shared)
+        self.seconds = Histogram(
+            "genrec_request_seconds", "Time to the whole answer", ["route"], buckets=SECONDS, **shared
+        )
+        self.answers = Histogram(
+            "genrec_answer_seconds", "Time of recommendations", ["mode"], buckets=SECONDS, **shared
+        )
         self.tokens = Counter("genrec_generated_tokens", "Tokens of chains", ["mode"], **shared)
         self.batches = Histogram("genrec_batch_size", "Requests per forward pass", ["part"], buckets=SIZES, **shared)
         self.feedback = Counter("genrec_feedback", "Feedback records", ["arm", "action"], **shared)

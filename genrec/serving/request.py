@@ -79,7 +79,9 @@ def _mode(body: RecommendRequest, gateway: Gateway, arm: str | None) -> tuple[st
     if body.scenario is not None:
         if body.scenario not in engine.scenarios:
             known = list(engine.scenarios)
-            raise ApiError(422, "unknown_scenario", f"scenario: one of {', '.join(known)}", "scenario", details={"known": known})
+            raise ApiError(
+                422, "unknown_scenario", f"scenario: one of {', '.join(known)}", "scenario", details={"known": known}
+            )
         page = engine.scenarios[body.scenario]
         return page.mode, page.audited or body.audit
     mode = body.mode if body.mode is not None else arm if arm in engine.modes else engine.modes[0]

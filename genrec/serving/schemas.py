@@ -42,8 +42,12 @@ class RecommendRequest(Strict):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, json_schema_extra={"examples": [RECOMMEND_EXAMPLE]})
 
-    history: list[Entry] = Field(description="Item ids or titles, oldest first; part of a title will do when it names one item.")
-    mode: str | None = Field(None, max_length=40, description="direct, reasoning or mixed; direct when nothing else decides.")
+    history: list[Entry] = Field(
+        description="Item ids or titles, oldest first; part of a title will do when it names one item."
+    )
+    mode: str | None = Field(
+        None, max_length=40, description="direct, reasoning or mixed; direct when nothing else decides."
+    )
     scenario: str | None = Field(None, max_length=40, description="Name of a page; takes the mode that the page uses.")
     k: int = Field(10, description="Items wanted.")
     m: int = Field(3, ge=0, description="Mixed mode: how many of them come from reasoning.")
@@ -127,7 +131,9 @@ class Feedback(Strict):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"request_id": "req-5f0c", "user_id": "u1", "item_id": "7", "action": "click"}]},
+        json_schema_extra={
+            "examples": [{"request_id": "req-5f0c", "user_id": "u1", "item_id": "7", "action": "click"}]
+        },
     )
 
     request_id: Identifier = Field(description="`id` of the answer.")

@@ -80,7 +80,9 @@ class EngineRunner(Runner):
         if not (constrained or close):
             raise ValueError("an engine draws constrained answers only; use the transformers engine for free ones")
         if config.max_new_tokens <= self.answer_tokens:
-            raise ValueError(f"max_new_tokens={config.max_new_tokens}: the answer alone takes {self.answer_tokens} tokens")
+            raise ValueError(
+                f"max_new_tokens={config.max_new_tokens}: the answer alone takes {self.answer_tokens} tokens"
+            )
         prompts = [self.reasoning_ids(history) for history in histories]
         settings = self._settings(config, close)
         drawn = self.engine.draw(prompts, n, self.constraint.start, settings)
@@ -95,7 +97,9 @@ class EngineRunner(Runner):
 
     def _settings(self, config: SamplingConfig, close: bool) -> ChainSettings:
         """The engine's part of a draw; an open chain must not end where it has to be closed."""
-        budget = config.max_new_tokens - self.answer_tokens + len(self.constraint.start) if close else config.max_new_tokens
+        budget = (
+            config.max_new_tokens - self.answer_tokens + len(self.constraint.start) if close else config.max_new_tokens
+        )
         forbidden = (*self.padded, self.end_id) if close else self.padded
         return ChainSettings(config.temperature, config.top_p, self.top_k, budget, config.seed, forbidden)
 
@@ -115,7 +119,9 @@ class EngineRunner(Runner):
         if asked:
             opened = [[*prompts[flat[i][0]], *tokens[i], *prefix] for i in asked]
             random = np.random.default_rng(settings.seed)
-            for i, (sid, total) in zip(asked, draw_items(self.engine, opened, self.trie, settings, random), strict=True):
+            for i, (sid, total) in zip(
+                asked, draw_items(self.engine, opened, self.trie, settings, random), strict=True
+            ):
                 tokens[i] += [*prefix, *sid, *self.constraint.ending]
                 sums[i] += total
         return [ids[:budget] for ids in tokens], sums

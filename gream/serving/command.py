@@ -49,7 +49,7 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
     "--reasoning-slots": {"type": int, "default": 8, "help": "the same for reasoning (default %(default)s)"},
     "--state-dir": {"type": Path, "default": Path("runs/serving"), "metavar": "FOLDER",
                     "help": "feedback and audits (default %(default)s)"},
-    "--audit-days": {"type": float, "default": 30.0, "help": "how long audits are kept, 0 = none (default %(default)s)"},
+    "--audit-days": {"type": float, "default": 30.0, "help": "days that audits are kept, 0 = none (default %(default)s)"},
     "--arm": {"action": "append", "default": [], "metavar": "NAME=WEIGHT",
               "help": "experiment arm; one named like a mode sets it; may be repeated"},
     "--cors": {"action": "append", "default": [], "metavar": "ORIGIN", "help": "origin that browsers may call from"},

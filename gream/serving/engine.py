@@ -107,9 +107,7 @@ class GreamEngine:
         return usual * -(-k // usual)
 
     def _job(self, prompt: list[int], question: Question, k: int, number: int) -> BeamJob:
-        return BeamJob(
-            tuple(prompt), k, self._width(k), question.exclude, question.within, question.within_key, number
-        )
+        return BeamJob(tuple(prompt), k, self._width(k), question.exclude, question.within, question.within_key, number)
 
     async def _direct(self, question: Question, number: int) -> list[Ranked]:
         prompt = self._runner.direct_ids(question.history)

@@ -21,7 +21,9 @@ def test_a_sub_catalogue_counts_its_items_below_every_node():
 
 
 @pytest.mark.parametrize("share", [2, 5, 30])
-def test_a_search_within_a_sub_catalogue_is_the_exhaustive_ranking_of_its_items(model, trie, prompts, exhaustive, share):
+def test_a_search_within_a_sub_catalogue_is_the_exhaustive_ranking_of_its_items(
+    model, trie, prompts, exhaustive, share
+):
     allowed = np.arange(trie.num_items) % share == 0
     exclude = [{0}, set(), {0, share, 1}, set()]
     within = [SubCatalogue.of(trie, allowed), None, SubCatalogue.of(trie, allowed), SubCatalogue.of(trie, ~allowed)]

@@ -37,12 +37,11 @@ def shop() -> Catalogue:
 class ToyEngine:
     """Lists the items in order of their index; says a chain of three words first where it reasons."""
 
-    modes = ("direct", "reasoning", "mixed")
-    lanes = {"direct": "direct", "reasoning": "reasoning", "mixed": "reasoning"}
-    scenarios = {"home_feed": Page("direct", False, "speed"), "complaint": Page("reasoning", True, "a record")}
-    facts = {"model": "toy", "index_hash": "abc"}
-
     def __init__(self) -> None:
+        self.modes = ("direct", "reasoning", "mixed")
+        self.lanes = {"direct": "direct", "reasoning": "reasoning", "mixed": "reasoning"}
+        self.scenarios = {"home_feed": Page("direct", False, "speed"), "complaint": Page("reasoning", True, "a record")}
+        self.facts = {"model": "toy", "index_hash": "abc"}
         self.catalogue = shop()
         self.similarity = np.array([[i // 10, i % 10] for i in range(ITEMS)])
         self.delay, self.error, self.up = 0.0, None, True
@@ -72,12 +71,20 @@ class ToyEngine:
         allowed = [i for i in allowed if question.within is None or question.within[i]]
         chain = "" if question.mode == "direct" else "likes red polish"
         listed = [Listed(i, f"<a_{i // 10}><b_{i % 10}>", -float(i), chain) for i in allowed[: question.k]]
-        return Answer(listed, chain, {"1": chain} if chain else {}, [{"text": chain}] if chain else [], {"beam": 1.0}, 3)
+        facts = [{"text": chain}] if chain else []
+        return Answer(listed, chain, {"1": chain} if chain else {}, facts, {"beam": 1.0}, 3)
 
 
 def broken() -> UpstreamError:
     """What an engine raises when its model server is away."""
     return UpstreamError("upstream_unavailable", "the model server cannot be reached")
+
+
+def wait_until(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 @contextmanager
@@ -95,7 +102,8 @@ def _in_thread(server: uvicorn.Server) -> Iterator[str]:
     thread.start()
     deadline = time.monotonic() + 60
     while not server.started:
-        assert thread.is_alive() and time.monotonic() < deadline, "the server did not start"
+        assert thread.is_alive(), "the server ended"
+        assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -170,6 +178,8 @@ async def _reply(send: Any, status: int, content: dict[str, Any]) -> None:
 @contextmanager
 def model_server(app: Any) -> Iterator[str]:
     """A fake model server that really listens."""
-    settings = uvicorn.Config(app, port=0, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        app, port=0, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
     with _in_thread(uvicorn.Server(settings)) as url:
         yield url

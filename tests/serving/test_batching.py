@@ -13,7 +13,9 @@ from genrec.serving.batching import MicroBatcher
 pytestmark = pytest.mark.serve
 
 
-def run(work: Any, jobs: list[Any], max_batch: int = 4, key: Any = lambda job: None) -> tuple[list[Any], list[list[Any]]]:
+def run(
+    work: Any, jobs: list[Any], max_batch: int = 4, key: Any = lambda job: None
+) -> tuple[list[Any], list[list[Any]]]:
     """Results of jobs that all wait while the first one (None) is at work, and the batches that were made."""
     batches: list[list[Any]] = []
     hold = threading.Event()
@@ -26,7 +28,9 @@ def run(work: Any, jobs: list[Any], max_batch: int = 4, key: Any = lambda job: N
         return work(batch)
 
     async def submit_all() -> list[Any]:
-        batcher: MicroBatcher[Any, Any] = MicroBatcher(record, max_batch, lambda job: "first" if job is None else key(job))
+        batcher: MicroBatcher[Any, Any] = MicroBatcher(
+            record, max_batch, lambda job: "first" if job is None else key(job)
+        )
         batcher.start()
         first = asyncio.ensure_future(batcher.submit(None))
         await asyncio.sleep(0.05)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from fastapi.testclient import TestClient
-from serving_toys import listening
+from serving_toys import listening, wait_until
 
 from genrec.serving.admission import Lane
 from genrec.serving.config import ServingConfig
@@ -148,10 +148,3 @@ def test_a_signal_drains_what_runs_is_answered_what_is_new_is_refused(make, engi
         app.state.gateway.draining = True
     call.join()
     assert answers[0].status_code == 200
-
-
-def wait_until(condition: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)

@@ -54,7 +54,9 @@ def open_page(browser: Any, url: str, width: int, height: int) -> tuple[Any, lis
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith((url, "data:")) else None)
+    page.on(
+        "request", lambda request: wrong.append(request.url) if not request.url.startswith((url, "data:")) else None
+    )
     page.goto(url)
     page.wait_for_selector("input[name=mode]")
     return page, wrong
@@ -112,7 +114,7 @@ def test_at_phone_width_nothing_overflows_and_the_chain_streams_in(browser, make
 
 @needs_browser
 def test_hostile_titles_and_chains_stay_text(browser, make, engine):
-    title = '<img src=x onerror="document.title=\'owned\'"> & <b>bold</b>'
+    title = "<img src=x onerror=\"document.title='owned'\"> & <b>bold</b>"
     records = [{"item_id": f"i{i}", "title": title if i == 0 else f"Polish {i}"} for i in range(30)]
     engine.catalogue = Catalogue.from_records(records)
     with listening(make()) as url:

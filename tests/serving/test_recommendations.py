@@ -71,10 +71,14 @@ def test_a_bad_request_is_refused_with_its_reason(client, body, expected):
 
 def test_an_ambiguous_title_comes_with_candidates(client):
     details = ask(client, history=["same name"]).json()["error"]["details"]
-    assert details == {"found": 2, "candidates": [{"id": "i28", "title": "Same name"}, {"id": "i29", "title": "Same name"}]}
+    assert details == {
+        "found": 2,
+        "candidates": [{"id": "i28", "title": "Same name"}, {"id": "i29", "title": "Same name"}],
+    }
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 20_000, b'{"history": NaN}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 20_000, b'{"history": NaN}',
+                                     b'{"history": ["\\ud800"]}', b'{"\\ud800": 1, "history": ["i1"]}'])  # fmt: skip
 def test_a_body_that_is_no_request_is_refused(client, content):
     answer = client.post(PATH, content=content, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422), answer.text

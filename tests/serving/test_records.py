@@ -77,7 +77,10 @@ def test_bad_feedback_is_refused_with_its_reason(client, change, code):
 def test_views_are_noted_and_the_click_rate_per_arm_survives_a_restart(make):
     with TestClient(make()) as client:
         for _ in range(2):
-            assert client.post("/v1/recommendations", json={"history": ["i1"], "k": 1, "user_id": "anna"}).status_code == 200
+            assert (
+                client.post("/v1/recommendations", json={"history": ["i1"], "k": 1, "user_id": "anna"}).status_code
+                == 200
+            )
         client.post("/v1/feedback", json=CLICK)
     with TestClient(make()) as client:
         assert 'genrec_click_rate{arm="all"} 0.5' in client.get("/metrics").text
@@ -144,7 +147,10 @@ def test_metrics_tell_requests_lanes_and_answers(client):
 
 
 def test_ready_follows_the_engine_and_settings_tell_the_limits(client, engine):
-    assert client.get("/ready").json() == {"ready": True, "parts": {"direct": True, "reasoning": True, "draining": False}}
+    assert client.get("/ready").json() == {
+        "ready": True,
+        "parts": {"direct": True, "reasoning": True, "draining": False},
+    }
     engine.up = False
     assert client.get("/ready").status_code == 503
     facts: dict[str, Any] = client.get("/v1/settings").json()
@@ -164,3 +170,21 @@ def test_records_are_json_lines_that_any_tool_reads(client):
     client.post("/v1/feedback", json=CLICK)
     lines = client.app.state.gateway.feedback.path.read_text().splitlines()
     assert [json.loads(line)["action"] for line in lines] == ["click"]
+
+
+def test_a_full_disk_is_no_acknowledgement_and_the_record_may_be_sent_again(tmp_path, monkeypatch):
+    log = FeedbackLog(tmp_path / "feedback.jsonl")
+    log.start()
+    record = {"key": "k", "arm": "a", "action": "click"}
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            asyncio.run(log.append(record))
+    assert read_jsonl(log.path) == []
+    assert asyncio.run(log.append(record)) == ("k", False)
+    log.close()
+    assert [kept["key"] for kept in read_jsonl(log.path)] == ["k"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import schemathesis
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -12,6 +11,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from serving_toys import listening
 
 pytestmark = pytest.mark.serve
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
@@ -21,7 +21,9 @@ FED = ("POST /v1/recommendations", "POST /v1/feedback", "GET /v1/items", "GET /v
 
 def test_every_route_has_a_summary_examples_and_documented_refusals(client):
     api = client.get("/openapi.json").json()
-    routes = {f"{method.upper()} {path}": route for path, found in api["paths"].items() for method, route in found.items()}
+    routes = {
+        f"{method.upper()} {path}": route for path, found in api["paths"].items() for method, route in found.items()
+    }
     assert set(FED) <= set(routes)
     for name, route in routes.items():
         assert route["summary"], name
@@ -34,10 +36,12 @@ def test_every_route_has_a_summary_examples_and_documented_refusals(client):
 def test_generated_calls_are_answered_as_the_schema_says(make, name):
     app = make()
     method, path = name.split(" ")
-    with TestClient(app):
-        schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    with listening(app) as url:
+        schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
 
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+        @settings(
+            max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True
+        )
         @given(case=schema[path][method].as_strategy())
         def call(case: object) -> None:
             case.call_and_validate(checks=CHECKS)  # type: ignore[attr-defined]

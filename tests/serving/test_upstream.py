@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from serving_toys import FakeModelServer, listening, model_server
+from serving_toys import FakeModelServer, listening, model_server, wait_until
 
 from genrec.serving.door import UpstreamError
 from genrec.serving.upstream.pool import Pool
@@ -39,6 +41,15 @@ def with_pool(urls: list[str], scene: Any, **settings: Any) -> Any:
     return asyncio.run(run())
 
 
+@contextmanager
+def passed_through(make: Any, upstream: str) -> Iterator[str]:
+    """Address of a gateway whose model server is healthy."""
+    pool = Pool([upstream], check_seconds=0.2)
+    with listening(make(pool)) as url:
+        wait_until(pool.healthy)
+        yield url
+
+
 async def until(condition: Any) -> None:
     async with asyncio.timeout(60):
         while not condition():
@@ -46,7 +57,7 @@ async def until(condition: Any) -> None:
 
 
 def test_the_openai_client_works_against_the_gateway(make, fake):
-    with model_server(fake) as upstream, listening(make(Pool([upstream]))) as url:
+    with model_server(fake) as upstream, passed_through(make, upstream) as url:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
         assert [model.id for model in client.models.list()] == ["toy-model"]
         assert client.completions.create(model="m", prompt="x").choices[0].text == "hello"
@@ -58,7 +69,7 @@ def test_the_openai_client_works_against_the_gateway(make, fake):
 
 def test_the_openai_client_understands_refusals(make, fake):
     fake.status = 500
-    with model_server(fake) as upstream, listening(make(Pool([upstream]))) as url:
+    with model_server(fake) as upstream, passed_through(make, upstream) as url:
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
         with pytest.raises(openai.InternalServerError) as failed:
             client.completions.create(model="m", prompt="x")
@@ -128,17 +139,17 @@ def test_a_slow_server_is_given_up_in_time(fake):
 def test_a_stream_that_is_left_frees_its_slot_and_the_servers(make, fake):
     fake.delay, fake.words = 0.3, ["word "] * 100
     with model_server(fake) as upstream:
-        pool = Pool([upstream])
+        pool = Pool([upstream], check_seconds=0.2)
         app = make(pool)
         with listening(app) as url:
-            with httpx.stream("POST", f"{url}/v1/completions", json={"stream": True, "prompt": "x"}, timeout=60) as answer:
+            wait_until(pool.healthy)
+            with httpx.stream(
+                "POST", f"{url}/v1/completions", json={"stream": True, "prompt": "x"}, timeout=60
+            ) as answer:
                 next(answer.iter_bytes())
                 assert app.state.gateway.lanes["upstream"].taken == 1
-            deadline = 600
-            while app.state.gateway.lanes["upstream"].taken and deadline:
-                deadline -= 1
-                httpx.get(f"{url}/health")
-            assert (app.state.gateway.lanes["upstream"].taken, pool.replicas[0].inflight) == (0, 0)
+            wait_until(lambda: app.state.gateway.lanes["upstream"].taken == 0)
+            assert pool.replicas[0].inflight == 0
 
 
 def test_a_model_server_that_dies_is_started_again(tmp_path):

@@ -61,6 +61,8 @@ class TokenEngine(Protocol):
         """
         ...
 
-    def draw(self, prompts: Sequence[Tokens], n: int, marker: Tokens, settings: ChainSettings) -> list[list[DrawnChain]]:
+    def draw(
+        self, prompts: Sequence[Tokens], n: int, marker: Tokens, settings: ChainSettings
+    ) -> list[list[DrawnChain]]:
         """n chains behind each prompt, each up to the closing marker, the end token or the limit."""
         ...

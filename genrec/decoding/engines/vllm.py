@@ -1,7 +1,8 @@
 """How does vLLM score and draw for us? Its offline engine behind `TokenEngine`, never beyond its limits.
 
-Direct use of vLLM's own constraints falls short: its beam search ignores them, and `logprobs` returns the best tokens of
-the whole vocabulary instead of the children. `logprob_token_ids` names the tokens whose raw log-probabilities we want.
+Direct use of vLLM's own constraints falls short: its beam search ignores them, and `logprobs` returns the best tokens
+of the whole vocabulary instead of the children. `logprob_token_ids` names the tokens whose raw log-probabilities we
+want.
 """
 
 from __future__ import annotations
@@ -53,9 +54,7 @@ class VllmEngine:
 
     def score(self, prompts: Sequence[Tokens], tokens: Sequence[Tokens]) -> list[list[float]]:
         """See `TokenEngine.score`."""
-        pieces = [
-            (row, start) for row, asked in enumerate(tokens) for start in range(0, len(asked), MOST_TOKEN_IDS)
-        ]
+        pieces = [(row, start) for row, asked in enumerate(tokens) for start in range(0, len(asked), MOST_TOKEN_IDS)]
         found: list[list[float]] = [[] for _ in prompts]
         for first in range(0, len(pieces), MOST_REQUESTS):
             chunk = pieces[first : first + MOST_REQUESTS]
@@ -66,7 +65,9 @@ class VllmEngine:
                 found[row] += [float(values[token].logprob) for token in ids]
         return found
 
-    def draw(self, prompts: Sequence[Tokens], n: int, marker: Tokens, settings: ChainSettings) -> list[list[DrawnChain]]:
+    def draw(
+        self, prompts: Sequence[Tokens], n: int, marker: Tokens, settings: ChainSettings
+    ) -> list[list[DrawnChain]]:
         """See `TokenEngine.draw`."""
         if len(marker) != 1:
             raise ValueError(f"the closing marker is {len(marker)} tokens; add it to the tokenizer as one token")

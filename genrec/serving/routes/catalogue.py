@@ -13,7 +13,9 @@ from genrec.serving.schemas import Item, ItemPage, refusals
 router = APIRouter(tags=["items"])
 
 
-@router.get("/v1/items", response_model=ItemPage, responses=refusals(422), summary="Search items by words of their titles")
+@router.get(
+    "/v1/items", response_model=ItemPage, responses=refusals(422), summary="Search items by words of their titles"
+)
 async def search_items(
     gateway: Annotated[Gateway, Depends(gateway_of)],
     query: Annotated[str, Query(max_length=200, examples=["nail polish"])] = "",

@@ -17,7 +17,9 @@ KEPT_HEADERS = ("content-type", "cache-control")
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "object"}, "example": {"model": "gream", "prompt": "<think>"}}},
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": {"model": "gream", "prompt": "<think>"}}
+        },
     }
 }
 _SHARED: dict[str, Any] = {"responses": refusals(400, 404, 408, 413, 422, 429), "response_class": Response}

@@ -28,8 +28,10 @@ STREAM_TYPE = "text/event-stream"
 Result = TypeVar("Result")
 STREAM_DOC = {
     200: {
-        "description": "The list; with `stream`, events `started`, `chain` (text as it is written), `answer` or `error`.",
-        "content": {STREAM_TYPE: {"schema": {"type": "string"}, "example": 'event: chain\ndata: {"text": "likes"}\n\n'}},
+        "description": "The list; with `stream`, events `started`, `chain` (text as written), `answer` or `error`.",
+        "content": {
+            STREAM_TYPE: {"schema": {"type": "string"}, "example": 'event: chain\ndata: {"text": "likes"}\n\n'}
+        },
     }
 }
 
@@ -40,9 +42,7 @@ STREAM_DOC = {
     responses={**STREAM_DOC, **refusals(400, 408, 413, 422, 429)},
     summary="Recommend items for a history",
 )
-async def recommend(
-    body: RecommendRequest, request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]
-) -> Any:
+async def recommend(body: RecommendRequest, request: Request, gateway: Annotated[Gateway, Depends(gateway_of)]) -> Any:
     """Rank items that continue a history: directly, behind a chain of thought, or mixed."""
     asked = understand(body, gateway)
     request_id = request_id_of(request)
@@ -154,7 +154,12 @@ def _audit(gateway: Gateway, request_id: str, asked: Asked, answer: Answer, resu
 
 def _note_view(gateway: Gateway, user_id: str, request_id: str, arm: str | None) -> None:
     """An impression: the list was sent to a user. Nobody waits for it."""
-    record = {"request_id": request_id, "user": user_hash(user_id, gateway.config.arm_salt), "arm": arm, "action": "view"}
+    record = {
+        "request_id": request_id,
+        "user": user_hash(user_id, gateway.config.arm_salt),
+        "arm": arm,
+        "action": "view",
+    }
     gateway.spawn(append_quietly(gateway.feedback, {**record, "key": f"view-{request_id}"}))
 
 

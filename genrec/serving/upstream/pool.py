@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 JSON = {"content-type": "application/json"}
+HEALTH_SECONDS = 5.0
 
 
 @dataclass
@@ -136,7 +137,7 @@ class Pool:
     async def _check(self, replica: Replica) -> None:
         assert self._client is not None
         try:
-            answer = await self._client.get(f"{replica.url}/health", timeout=max(2.0, self._check_seconds))
+            answer = await self._client.get(f"{replica.url}/health", timeout=HEALTH_SECONDS)
             fine = answer.status_code == 200
         except httpx.HTTPError:
             fine = False

@@ -37,9 +37,10 @@ def run_journal(
         ValueError: The journal was written with other settings.
     """
     done = _resume(path, dict(settings))
-    with path.open("a", encoding="utf-8") as journal, tqdm(
-        total=len(targets), initial=len(done), desc=path.stem, unit="user", disable=not progress
-    ) as bar:
+    with (
+        path.open("a", encoding="utf-8") as journal,
+        tqdm(total=len(targets), initial=len(done), desc=path.stem, unit="user", disable=not progress) as bar,
+    ):
         for start in range(len(done), len(targets), chunk):
             rows = range(start, min(start + chunk, len(targets)))
             replies = ask([targets.histories[row] for row in rows], start)

@@ -42,7 +42,9 @@ def judge_mode(arguments: EvalArguments, workspace: Workspace, stage: str) -> di
     Returns:
         Paths of the journal and of the summary, and of the comparison where one was asked for.
     """
-    targets = workspace.split.test.sample(arguments.max_users if arguments.max_users >= 0 else None, seed=arguments.seed)
+    targets = workspace.split.test.sample(
+        arguments.max_users if arguments.max_users >= 0 else None, seed=arguments.seed
+    )
     folder = workspace.root / "eval_modes"
     journal = folder / f"{stage}-{arguments.engine}-{arguments.mode}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)

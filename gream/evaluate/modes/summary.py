@@ -54,7 +54,11 @@ def user_values(records: Sequence[Record]) -> dict[str, NDArray[np.float64]]:
 
 
 def summarise(
-    records: Sequence[Record], num_items: int, history_lengths: ArrayLike, popularity: ArrayLike, price_per_hour: float = 0.0
+    records: Sequence[Record],
+    num_items: int,
+    history_lengths: ArrayLike,
+    popularity: ArrayLike,
+    price_per_hour: float = 0.0,
 ) -> dict[str, Any]:
     """Figures of one journal.
 
@@ -66,8 +70,8 @@ def summarise(
         price_per_hour: Of the machine, in any currency; 0 gives machine seconds only.
 
     Returns:
-        Figures with intervals, counts of invalid and duplicate items, latency percentiles (ms), tokens per user, machine
-        seconds and cost per 1,000 users, and the figures of head and tail users and items.
+        Figures with intervals, counts of invalid and duplicate items, latency percentiles (ms), tokens per user,
+        machine seconds and cost per 1,000 users, and the figures of head and tail users and items.
 
     Raises:
         ValueError: There is no record.

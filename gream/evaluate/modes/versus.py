@@ -30,7 +30,9 @@ def versus(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]], seed:
         raise ValueError("the two journals share no user; judge the same sample (--max_users, --seed)")
     for mine, theirs in pairs:
         if mine["target"] != theirs["target"]:
-            raise ValueError(f"user {mine['user']} has other targets in the two journals: they come from different splits")
+            raise ValueError(
+                f"user {mine['user']} has other targets in the two journals: they come from different splits"
+            )
     first, second = (user_values([pair[side] for pair in pairs]) for side in (0, 1))
     return [_row(name, first[name], second[name], seed) for name in first if name in second]
 
