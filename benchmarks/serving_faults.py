@@ -159,7 +159,8 @@ def fuzzed(count: int) -> list[bytes]:
     """Bodies from noise to nearly right ones."""
     dice = random.Random(0)
     values: list[Any] = [None, True, -1, 0, 2**70, 1e308, "", "x" * 5000, "\ud800", [], [[]], {}, {"a": {}}, ["1"],
-                         "direct", "reasoning", ["1", "2"], "NaN", 0.5, "' OR 1=1", "<script>", "\x00", ["1"] * 300]  # fmt: skip
+                         "direct", "reasoning", ["1", "2"], "NaN", 0.5, "' OR 1=1", "<script>", "\x00",
+                         ["1"] * 300]  # fmt: skip
     names = ["history", "mode", "scenario", "k", "m", "filters", "diversity", "num_samples", "seed", "audit", "stream",
              "user_id", "other"]  # fmt: skip
     bodies = []

@@ -121,7 +121,8 @@ class FeedbackLog:
         """Append bytes durably; a write that fails (a full disk) leaves nothing behind."""
         end = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(lines)
+            if self._file.write(lines) < len(lines):
+                raise OSError("the disk took only a part of the record")
             os.fsync(self._file.fileno())
         except OSError:
             os.truncate(self.path, end)

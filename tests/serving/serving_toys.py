@@ -72,7 +72,7 @@ class ToyEngine:
         chain = "" if question.mode == "direct" else "likes red polish"
         listed = [Listed(i, f"<a_{i // 10}><b_{i % 10}>", -float(i), chain) for i in allowed[: question.k]]
         facts = [{"text": chain}] if chain else []
-        return Answer(listed, chain, {"1": chain} if chain else {}, facts, {"beam": 1.0}, 3)
+        return Answer(listed, chain, {"1": chain} if chain else {}, facts, {"beam": 1.0}, 3 if chain else 0)
 
 
 def broken() -> UpstreamError:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,10 +22,17 @@ from genrec.serving.admission import Lane
 from genrec.serving.config import ServingConfig
 from genrec.serving.errors import ApiError
 from genrec.serving.guard import KeyRing
+from genrec.serving.upstream.process import free_port
 
 pytestmark = pytest.mark.serve
 PATH = "/v1/recommendations"
 KEY = "k" * 24
+
+
+def connect(url: str) -> socket.socket:
+    """A plain connection to a server."""
+    parts = urlsplit(url)
+    return socket.create_connection((parts.hostname, parts.port))
 
 
 def test_the_defaults_are_closed():
@@ -31,7 +42,8 @@ def test_the_defaults_are_closed():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"port": 70_000}, "port=70000"), ({"direct_slots": 0}, "direct_slots=0"), ({"api_keys": ("short",)}, "openssl rand"),
+    [({"port": 70_000}, "port=70000"), ({"direct_slots": 0}, "direct_slots=0"),
+     ({"api_keys": ("short",)}, "openssl rand"),
      ({"arms": {"a": 0.0}}, "weight"), ({"arms": {"a b": 1.0}}, "letters")],
 )  # fmt: skip
 def test_a_bad_setting_is_named(settings, words):
@@ -120,8 +132,9 @@ def test_a_client_that_hangs_up_frees_its_slot(make, engine, stream):
     lane = app.state.gateway.lanes["reasoning"]
     with listening(app) as url:
         body = f'{{"history": ["i1"], "mode": "reasoning", "stream": {str(stream).lower()}}}'.encode()
-        with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as caller:
-            head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        with connect(url) as caller:
+            kind = "Host: x\r\nContent-Type: application/json"
+            head = f"POST {PATH} HTTP/1.1\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n"
             caller.sendall(head.encode() + body)
             wait_until(lambda: lane.taken == 1)
         wait_until(lambda: lane.taken == 0)
@@ -129,13 +142,12 @@ def test_a_client_that_hangs_up_frees_its_slot(make, engine, stream):
 
 
 def test_a_body_that_does_not_arrive_is_given_up(make):
-    with listening(make(body_seconds=0.2)) as url:
-        with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as caller:
-            caller.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
-            assert caller.recv(4096).startswith(b"HTTP/1.1 408")
+    with listening(make(body_seconds=0.2)) as url, connect(url) as caller:
+        caller.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+        assert caller.recv(4096).startswith(b"HTTP/1.1 408")
 
 
-def test_a_signal_drains_what_runs_is_answered_what_is_new_is_refused(make, engine):
+def test_what_runs_while_the_gateway_drains_is_answered(make, engine):
     engine.delay = 1.5
     app = make()
     answers: list[Any] = []
@@ -148,3 +160,41 @@ def test_a_signal_drains_what_runs_is_answered_what_is_new_is_refused(make, engi
         app.state.gateway.draining = True
     call.join()
     assert answers[0].status_code == 200
+
+
+SERVER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from serving_toys import ToyEngine
+from genrec.serving.config import ServingConfig
+from genrec.serving.gateway import create_app
+from genrec.serving.run import serve
+engine = ToyEngine()
+engine.delay = 2.0
+config = ServingConfig(port={port}, state_dir=Path({state!r}))
+serve(create_app(engine, config, doors=()), config)
+"""
+
+
+def test_sigterm_answers_what_runs_and_ends_with_status_0(tmp_path):
+    port = free_port()
+    code = SERVER.format(folder=str(Path(__file__).parent), port=port, state=str(tmp_path))
+    server = subprocess.Popen([sys.executable, "-c", code])
+    url, answers = f"http://127.0.0.1:{port}", []
+    wait_until(lambda: alive(url), 240)
+    call = threading.Thread(
+        target=lambda: answers.append(httpx.post(url + PATH, json={"history": ["i1"]}, timeout=120))
+    )
+    call.start()
+    wait_until(lambda: 'genrec_lane_taken{lane="direct"} 1.0' in httpx.get(f"{url}/metrics", timeout=60).text)
+    server.send_signal(signal.SIGTERM)
+    call.join()
+    assert (answers[0].status_code, server.wait(60)) == (200, 0)
+
+
+def alive(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False

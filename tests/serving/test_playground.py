@@ -68,6 +68,7 @@ def test_a_history_is_built_by_keyboard_both_modes_answer_and_feedback_is_stored
     with listening(app) as url:
         page, wrong = open_page(browser, url, 1100, 900)
         page.focus("#query")
+        assert not page.is_visible("#key"), "nobody asked for a key"
         page.keyboard.type("number 7")
         page.wait_for_selector("#found li[aria-selected=true]")
         page.keyboard.press("Enter")
@@ -96,14 +97,15 @@ def test_a_history_is_built_by_keyboard_both_modes_answer_and_feedback_is_stored
 
 @needs_browser
 def test_at_phone_width_nothing_overflows_and_the_chain_streams_in(browser, make, engine):
-    engine.delay = 3.0
+    engine.delay = 6.0
     with listening(make()) as url:
         page, wrong = open_page(browser, url, 360, 740)
         page.fill("#query", "number 12")
         page.wait_for_selector("#found li")
         page.locator("#found li").first.click()
         page.click("#go")
-        page.wait_for_function("document.querySelector('section[data-mode=reasoning] .chain').textContent === 'likes '")
+        page.wait_for_selector("section[data-mode=reasoning] .chain:has-text('likes')")
+        assert page.locator("section[data-mode=reasoning] .items > li").count() == 0, "the chain comes before the list"
         page.wait_for_selector("section[data-mode=reasoning] .items > li")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         SHOTS.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,8 @@ def test_the_same_key_is_stored_once_even_after_a_restart(make):
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [({"item_id": "nope"}, "unknown_item"), ({"item_id": None}, "item_needed"), ({"action": "buy!"}, "invalid_literal_error"),
+    [({"item_id": "nope"}, "unknown_item"), ({"item_id": None}, "item_needed"),
+     ({"action": "buy!"}, "invalid_literal_error"),
      ({"user_id": ""}, "invalid_string_too_short"), ({"position": 0}, "invalid_greater_than_equal")],
 )  # fmt: skip
 def test_bad_feedback_is_refused_with_its_reason(client, change, code):
