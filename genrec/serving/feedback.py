@@ -43,7 +43,7 @@ def arm_of(user_id: str, arms: Mapping[str, float], salt: str) -> str:
         point -= weight
         if point < 0:
             return arm
-    return next(arm for arm in reversed(arms) if arms[arm] > 0)
+    return [arm for arm, weight in arms.items() if weight > 0][-1]
 
 
 def user_hash(user_id: str, salt: str) -> str:

@@ -27,6 +27,8 @@ def free_port() -> int:
 def vllm_command(model: str | Path, port: int, extra: Sequence[str] = ()) -> list[str]:
     """The command line of vLLM's OpenAI-compatible server on the loopback.
 
+    `--generation-config vllm` keeps sampling settings of the model folder out of our requests.
+
     Args:
         model: Checkpoint folder.
         port: Port.
@@ -35,7 +37,7 @@ def vllm_command(model: str | Path, port: int, extra: Sequence[str] = ()) -> lis
     own = Path(sys.executable).parent / "vllm"
     return [
         str(own) if own.is_file() else "vllm", "serve", str(model), "--host", "127.0.0.1", "--port", str(port),
-        "--served-model-name", "gream", *extra,
+        "--generation-config", "vllm", "--served-model-name", "gream", *extra,
     ]  # fmt: skip
 
 
