@@ -81,6 +81,7 @@ def test_a_checkpoint_answers_over_http_in_every_mode(toy_folder: Path, toy: Any
             assert not {"f3", "f5"} & set(found)
             assert client.get(f"/v1/audits/{answer.json()['id']}").json()["items"] == answer.json()["items"]
         direct = client.post("/v1/recommendations", json={"history": ["f3", "f5"], "k": 3}).json()
+        wanted = toy.recommend(["f3", "f5"], 3, num_beams=12)
         assert [item["id"] for item in direct["items"]] == [
             r.item_id for r in toy.recommend(["f3", "f5"], 3, num_beams=12)
         ]
