@@ -61,10 +61,8 @@ def test_vllm_servers_are_started_as_often_as_asked_and_not_beside_attached_ones
 
 
 def test_a_checkpoint_answers_over_http_in_every_mode(toy_folder: Path, toy: Any, tmp_path: Path):
-    given = build_parser().parse_args(
-        ["serve", "--model", str(toy_folder), "--state-dir", str(tmp_path), "--num-beams", "12", "--max-new-tokens", "24",
-         "--device", "cpu"]
-    )  # fmt: skip
+    arguments = ["--state-dir", str(tmp_path), "--num-beams", "12", "--max-new-tokens", "24", "--device", "cpu"]
+    given = build_parser().parse_args(["serve", "--model", str(toy_folder), *arguments])
     with TestClient(build(given, config_of(given))) as client:
         for mode in ("direct", "reasoning", "mixed"):
             body = {
@@ -82,9 +80,7 @@ def test_a_checkpoint_answers_over_http_in_every_mode(toy_folder: Path, toy: Any
             assert client.get(f"/v1/audits/{answer.json()['id']}").json()["items"] == answer.json()["items"]
         direct = client.post("/v1/recommendations", json={"history": ["f3", "f5"], "k": 3}).json()
         wanted = toy.recommend(["f3", "f5"], 3, num_beams=12)
-        assert [item["id"] for item in direct["items"]] == [
-            r.item_id for r in toy.recommend(["f3", "f5"], 3, num_beams=12)
-        ]
+        assert [item["id"] for item in direct["items"]] == [entry.item_id for entry in wanted]
         assert direct["model"]["index_hash"] == toy.item_codes.hash
         assert direct["model"]["stage"] == "toy"
         various = client.post("/v1/recommendations", json={"history": ["f3"], "k": 3, "diversity": 1.0}).json()
