@@ -36,7 +36,7 @@ class GatewayProcess:
         self._handle = self.log.open("ab")
         self.process = subprocess.Popen(command, stdout=self._handle, stderr=self._handle, env=dict(os.environ))
 
-    def wait_ready(self, seconds: float = 300) -> float:
+    def wait_ready(self, seconds: float = 900) -> float:
         """Seconds until /ready says so.
 
         Raises:

@@ -146,7 +146,8 @@ def test_a_stream_that_is_left_frees_its_slot_and_the_servers(make, fake):
             with httpx.stream(
                 "POST", f"{url}/v1/completions", json={"stream": True, "prompt": "x"}, timeout=60
             ) as answer:
-                next(answer.iter_bytes())
+                parts = answer.iter_bytes()  # kept: a dropped generator closes the connection
+                next(parts)
                 assert app.state.gateway.lanes["upstream"].taken == 1
             wait_until(lambda: app.state.gateway.lanes["upstream"].taken == 0)
             assert pool.replicas[0].inflight == 0
