@@ -12,16 +12,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from genrec.data.files import read_json, write_array, write_json
+from genrec.decoding.trie_nodes import (
+    PAD,
+    ROOT,
+    IntArray,
+    SmallArray,
+    check_unique_ends,
+    checked_codes,
+    count_leaves,
+    number_nodes,
+)
 
-IntArray = NDArray[np.int64]
-SmallArray = NDArray[np.int32]
+__all__ = ["PAD", "ROOT", "Trie"]
 
-ROOT = 0
-PAD = -1
-LARGEST = 2**31 - 2
 FORMAT = "genrec.trie/1"
 MANIFEST = "trie.json"
 ARRAYS = ("child_start", "child_symbol", "leaf_items", "leaf_counts", "paths")
@@ -73,10 +79,10 @@ class Trie:
             ValueError: no item, a code that is empty or has a hole, two equal codes, or a code that is a
             prefix of another.
         """
-        table = _checked_codes(codes)
+        table = checked_codes(codes)
         order = np.lexsort(table.T[::-1])
-        paths_sorted, parents, symbols = _number_nodes(table[order])
-        _check_unique_ends(table, order)
+        paths_sorted, parents, symbols = number_nodes(table[order])
+        check_unique_ends(table, order)
         paths = np.empty_like(paths_sorted)
         paths[order] = paths_sorted
         del paths_sorted
@@ -86,7 +92,7 @@ class Trie:
         leaf_items = np.full(num_nodes, -1, dtype=np.int32)
         last = (table >= 0).sum(axis=1) - 1
         leaf_items[paths[np.arange(len(table)), last]] = np.arange(len(table))
-        return cls(child_start, symbols, leaf_items, _count_leaves(paths, num_nodes), paths)
+        return cls(child_start, symbols, leaf_items, count_leaves(paths, num_nodes), paths)
 
     def extended(self, codes: ArrayLike) -> Trie:
         """A tree that also holds new items; searches under way keep the old one, so a server swaps without a stop.
@@ -100,7 +106,7 @@ class Trie:
         Raises:
             ValueError: a code is taken, or what `from_codes` refuses.
         """
-        new = _checked_codes(codes)
+        new = checked_codes(codes)
         old = self.codes()
         width = max(old.shape[1], new.shape[1])
         table = np.full((len(old) + len(new), width), PAD, dtype=np.int32)
@@ -221,75 +227,3 @@ class Trie:
         node = self.node(prefix)
         item = int(self.leaf_items[node]) if node >= 0 else -1
         return item if item >= 0 else None
-
-
-def _checked_codes(codes: ArrayLike) -> SmallArray:
-    """Codes as an int32 table without useless trailing columns; errors name the item."""
-    table = np.asarray(codes)
-    if table.ndim != 2 or table.size == 0 or not np.issubdtype(table.dtype, np.integer):
-        raise ValueError(
-            f"codes must be a non-empty (num_items, H) table of integers, got shape {table.shape}, dtype {table.dtype}"
-        )
-    if table.min() < PAD or table.max() > LARGEST:
-        item = int(np.argwhere((table < PAD) | (table > LARGEST))[0, 0])
-        bad = table[item][(table[item] < PAD) | (table[item] > LARGEST)][0]
-        raise ValueError(f"item {item} has the symbol {bad}; symbols are 0 .. {LARGEST} and only -1 pads")
-    table = table.astype(np.int32)
-    holes = (table[:, 1:] >= 0) & (table[:, :-1] < 0)
-    if holes.any() or (table[:, 0] < 0).any():
-        item = int(np.argmax(holes.any(axis=1) | (table[:, 0] < 0)))
-        raise ValueError(
-            f"item {item} has the code {table[item].tolist()}; -1 may only pad the end and no code is empty"
-        )
-    return table[:, : int((table >= 0).sum(axis=1).max())]
-
-
-def _count_leaves(paths: SmallArray, num_nodes: int) -> SmallArray:
-    """Items below every node (N,), level by level so that no copy of all paths is made."""
-    counts = np.zeros(num_nodes, dtype=np.int32)
-    for level in range(paths.shape[1]):
-        column = paths[:, level]
-        counts += np.bincount(column[column >= 0], minlength=num_nodes).astype(np.int32)
-    counts[ROOT] = len(paths)
-    return counts
-
-
-def _number_nodes(sorted_table: SmallArray) -> tuple[SmallArray, SmallArray, SmallArray]:
-    """Number the nodes of lexicographically sorted codes breadth first.
-
-    Args:
-        sorted_table: (num_items, H) codes in lexicographic order, -1 padded.
-
-    Returns:
-        Paths (num_items, H) -1 padded; parents (E,) and symbols (E,) of edge e, which leads to node e + 1.
-    """
-    num_items, depth = sorted_table.shape
-    paths = np.full((num_items, depth), -1, dtype=np.int32)
-    above = np.zeros(num_items, dtype=np.int32)
-    parents, symbols = [], []
-    offset = 1
-    for level in range(depth):
-        column = sorted_table[:, level]
-        real = column >= 0
-        new = real.copy()
-        new[1:] &= (above[1:] != above[:-1]) | (column[1:] != column[:-1])
-        paths[:, level] = np.where(real, offset + np.cumsum(new) - 1, -1)
-        parents.append(above[new])
-        symbols.append(column[new])
-        offset += int(new.sum())
-        above = np.where(real, paths[:, level], -1 - np.arange(num_items, dtype=np.int32))
-    return paths, np.concatenate(parents), np.concatenate(symbols)
-
-
-def _check_unique_ends(table: SmallArray, order: IntArray) -> None:
-    """Raise when a code equals another or begins another; sorted neighbours are enough to see it."""
-    first, second = table[order[:-1]], table[order[1:]]
-    begins = ((first == second) | (first < 0)).all(axis=1)
-    if not begins.any():
-        return
-    where = int(np.argmax(begins))
-    a, b = int(order[where]), int(order[where + 1])
-    code = table[a][table[a] >= 0].tolist()
-    if (table[a] == table[b]).all():
-        raise ValueError(f"items {a} and {b} share the code {code}; make the codes unique (genrec.sid.unique) first")
-    raise ValueError(f"the code {code} of item {a} is a prefix of the code of item {b}; add a suffix code to item {a}")

@@ -84,7 +84,8 @@ def _mode(body: RecommendRequest, gateway: Gateway, arm: str | None) -> tuple[st
             )
         page = engine.scenarios[body.scenario]
         return page.mode, page.audited or body.audit
-    mode = body.mode if body.mode is not None else arm if arm in engine.modes else engine.modes[0]
+    usual = arm if arm is not None and arm in engine.modes else engine.modes[0]
+    mode = usual if body.mode is None else body.mode
     if mode not in engine.modes:
         known = list(engine.modes)
         raise ApiError(422, "unknown_mode", f"mode: one of {', '.join(known)}", "mode", details={"known": known})

@@ -1,6 +1,7 @@
 """Which routes does every gateway have?
 
 recommend.py  POST /v1/recommendations, whole or as server-sent events
+events.py     those events
 catalogue.py  GET /v1/items, GET /v1/items/{item_id}
 records.py    POST /v1/feedback, GET /v1/audits/{request_id}
 status.py     GET /health, /ready, /metrics, /v1/settings
