@@ -99,7 +99,7 @@ def config_of(options: argparse.Namespace) -> ServingConfig:
         host=options.host, port=options.port, state_dir=options.state_dir, api_keys=_keys(options.api_key_file),
         cors_origins=tuple(options.cors), direct_slots=options.direct_slots, reasoning_slots=options.reasoning_slots,
         audit_retention_seconds=options.audit_days * DAY, log_text=options.log_text,
-        **({"arms": _arms(options.arm)} if options.arm else {}),
+        arms=_arms(options.arm or ["all"]),
     )  # fmt: skip
 
 

@@ -55,7 +55,9 @@ class GreamEngine:
         self.catalogue = recommender.catalogue
         self.similarity: NDArray[np.int64] | None = recommender.item_codes.codes
         manifest = recommender.parts.manifest
-        about = {key: manifest[key] for key in ("stage", "dataset", "backbone", "seed") if key in manifest}
+        about: dict[str, Any] = {
+            key: manifest[key] for key in ("stage", "dataset", "backbone", "seed") if key in manifest
+        }
         self.facts: Mapping[str, Any] = {"model": name, **about, "index_hash": recommender.item_codes.hash}
         self._runner, self._reader = recommender.runner, ChainReader(recommender)
         counts = None if metrics is None else metrics.batches

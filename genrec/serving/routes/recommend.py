@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
@@ -23,7 +24,7 @@ from genrec.serving.schemas import Chain, RankedItem, RecommendAnswer, Recommend
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["recommendations"])
 Result = TypeVar("Result")
-STREAM_DOC = {
+STREAM_DOC: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The list; with `stream`, events `started`, `chain` (text as written), `answer` or `error`.",
         "content": {
@@ -47,9 +48,8 @@ async def recommend(body: RecommendRequest, request: Request, gateway: Annotated
         logger.info("%s history %s", request_id, body.history)
     lane = gateway.lanes[gateway.engine.lanes[asked.question.mode]]
     if body.stream:
-        return stream(
-            lambda say: _answer(body, asked, gateway, request_id, say), asked, gateway, request_id, lane.enter()
-        )
+        work = partial(_answer, body, asked, gateway, request_id)
+        return stream(work, asked, gateway, request_id, lane.enter())
     with lane.slot():
         return await _or_hang_up(_answer(body, asked, gateway, request_id, None), request, gateway)
 
