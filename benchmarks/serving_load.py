@@ -38,6 +38,7 @@ class Outcome:
     latencies: list[float] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     lost: int = 0
+    elapsed: float = 0.0  # from the first request to the last answer, seconds
 
     def note(self, status: int, seconds: float) -> None:
         """Count an answer."""
@@ -45,10 +46,10 @@ class Outcome:
         if status == 200:
             self.latencies.append(seconds)
 
-    def figures(self, rate: float, seconds: float) -> dict[str, Any]:
+    def figures(self, rate: float) -> dict[str, Any]:
         """The row of this rate."""
         row: dict[str, Any] = {"rate": rate, "statuses": self.statuses, "lost": self.lost}
-        row["accepted_per_s"] = round(len(self.latencies) / seconds, 2)
+        row["accepted_per_s"] = round(len(self.latencies) / self.elapsed, 2)
         if self.latencies:
             marks = np.percentile(self.latencies, (50, 95, 99))
             row |= {f"p{p}_ms": round(1000 * float(v), 1) for p, v in zip((50, 95, 99), marks, strict=True)}
@@ -72,6 +73,7 @@ async def run_rate(client: httpx.AsyncClient, path: str, bodies: list[bytes], ra
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(one(bodies[number % len(bodies)])))
     await asyncio.gather(*tasks)
+    outcome.elapsed = time.perf_counter() - begun
     return outcome
 
 
@@ -83,10 +85,10 @@ async def load(url: str, path: str, bodies: list[bytes], rates: list[float], sec
         await client.post(path, content=bodies[0])
         rows = []
         for rate in rates:
-            rows.append((await run_rate(client, path, bodies, rate, seconds)).figures(rate, seconds))
+            rows.append((await run_rate(client, path, bodies, rate, seconds)).figures(rate))
             print(rows[-1], flush=True)
         capacity = max(row["accepted_per_s"] for row in rows)
-        over = (await run_rate(client, path, bodies, max(1.0, 3 * capacity), seconds)).figures(3 * capacity, seconds)
+        over = (await run_rate(client, path, bodies, max(1.0, 3 * capacity), seconds)).figures(3 * capacity)
     unloaded = rows[0].get("p95_ms", float("nan"))
     return {
         "rates": rows, "capacity_per_s": capacity, "three_times_capacity": over,
