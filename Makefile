@@ -2,12 +2,14 @@
 # Needed beforehand: Python 3.11 or later, make, git.
 
 VENV ?= .venv
-EXTRAS ?= dev,deepspeed,quant
+EXTRAS ?= dev,serve,deepspeed,quant
 WITH_VLLM ?= 1
 CONFIG ?= accelerate_configs/cpu.yaml
 STAGES ?= index cot align reason srpo eval
 SETTING ?= tiny_ml100k
 PORT ?= 8000
+MODEL ?= runs/$(SETTING)/srpo
+SERVE_ARGS ?=
 PYTEST_ARGS ?=
 COVERAGE ?= 85
 WORKERS ?= 2
@@ -24,7 +26,7 @@ export PYTHONUNBUFFERED = 1
 bootstrap = @$(or $(PYTHON),python3) tools/bootstrap.py --venv $(VENV) --extras "$(1)" $(if $(filter 1,$(2)),--vllm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup assets demo test lint format bench synth-server results wheel lock clean distclean
+.PHONY: help setup assets demo serve synth-server test lint format bench results wheel lock clean distclean
 
 help: ## print these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +47,10 @@ demo: ## MovieLens-100K (or SETTING=tiny_beauty) from raw log to report: index, 
 		$(BIN)/accelerate launch --config_file $(CONFIG) recipes/gream_$$stage.py --if_done skip \
 			--config recipes/configs/gream/$(SETTING)/$$stage.yaml; \
 	done
+
+serve: ## the checkpoint of `make demo` (or MODEL=folder) over HTTP, with a playground at http://127.0.0.1:8080
+	$(call bootstrap,serve,0)
+	@$(BIN)/gream serve --model $(MODEL) $(SERVE_ARGS)
 
 # One BLAS thread per worker: two workers on two cores would otherwise fight for them.
 test: export OMP_NUM_THREADS ?= 1

@@ -20,6 +20,7 @@ tokenizer, item index, catalogue and prompts, so one argument is enough:
   gream recommend --model runs/tiny_ml100k/srpo --history 1 95 --mode reasoning
   gream recommend --model runs/tiny_ml100k/srpo --history 1 95 --scenario search --json
   gream items --model runs/tiny_ml100k/srpo --find "star wars"
+  gream serve --model runs/tiny_ml100k/srpo        a server with a playground page
   gream merge --adapter path/to/adapter --out path/to/plain/checkpoint
 
 Modes
@@ -54,6 +55,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gream", description=GUIDE, formatter_class=plain)
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     _add_recommend(commands.add_parser("recommend", help="recommend items for a history", formatter_class=plain))
+    from gream.serving.command import add_arguments
+
+    add_arguments(commands.add_parser("serve", help="serve a checkpoint over HTTP", formatter_class=plain))
     items = commands.add_parser("items", help="look for items in the catalogue of a checkpoint")
     items.add_argument("--model", required=True, metavar="FOLDER", help="recommender folder")
     items.add_argument("--find", required=True, metavar="WORDS", help="part of a title or of an id")
@@ -89,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = build_parser().parse_args(arguments)
     try:
-        text = {"recommend": _recommend, "items": _items, "merge": _merge}[options.command](options)
+        text = COMMANDS[options.command](options)
     except ValueError as error:
         print(f"gream: {error}", file=sys.stderr)
         return 2
@@ -180,6 +184,15 @@ def _merge(options: argparse.Namespace) -> str:
 
     return f"merged into {merge_adapter(options.adapter, options.out, options.base)}"
 
+
+def _serve(options: argparse.Namespace) -> str:
+    """Answer `gream serve`."""
+    from gream.serving.command import run
+
+    return run(options)
+
+
+COMMANDS = {"recommend": _recommend, "serve": _serve, "items": _items, "merge": _merge}
 
 if __name__ == "__main__":
     raise SystemExit(main())

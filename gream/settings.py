@@ -295,6 +295,35 @@ class EvalArguments(StageArguments):
     max_new_tokens: int = field(default=96, metadata={"help": "Longest chain and answer, in tokens."})
     batch_size: int = field(default=64, metadata={"help": "Prompts decoded at once."})
     num_examples: int = field(default=5, metadata={"help": "Readable examples in the report."})
+    mode: str = field(
+        default="all",
+        metadata={
+            "help": "all: both modes, baselines and the report. direct, reasoning or mixed: this mode alone over all "
+            "users (or --max_users), one line per user in eval_modes/, with latency, tokens and cost; resumable.",
+            "choices": ["all", "direct", "reasoning", "mixed"],
+        },
+    )
+    engine: str = field(
+        default="transformers",
+        metadata={
+            "help": "With --mode: what answers. server asks a running gateway (--server).",
+            "choices": ["transformers", "vllm", "server"],
+        },
+    )
+    engine_beams: str = field(
+        default="own",
+        metadata={"help": "vllm: beams of this process (own) or of vLLM (engine).", "choices": ["own", "engine"]},
+    )
+    top_k: int = field(
+        default=0, metadata={"help": "vllm: tokens kept before the nucleus, 0 = all; on a CPU 64 spares a long sort."}
+    )
+    max_model_len: int = field(default=1024, metadata={"help": "vllm: longest prompt with its completion, tokens."})
+    server: str = field(default="http://127.0.0.1:8080", metadata={"help": "server: address of the gateway."})
+    workers: int = field(default=4, metadata={"help": "server: users asked at once."})
+    price_per_hour: float = field(default=0.0, metadata={"help": "Price of the machine, for the cost per 1,000 users."})
+    compare: str | None = field(
+        default=None, metadata={"help": "With --mode: a journal (eval_modes/*.jsonl) to compare with, user by user."}
+    )
     results: str | None = field(
         default=None, metadata={"help": "Also write metrics.json here, e.g. results/gream_tiny_ml100k.json."}
     )

@@ -2,8 +2,11 @@
 
 accelerate launch recipes/gream_eval.py
 accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream.json
+accelerate launch recipes/gream_eval.py --mode reasoning --engine vllm --stages srpo --top_k 64
+accelerate launch recipes/gream_eval.py --mode direct --engine server --stages srpo --compare eval_modes/other.jsonl
 
-Direct mode ranks the full catalogue for all test users; reasoning mode samples chains for a fixed set of users. Writes
+One mode alone is judged over all users, line by line, so that a killed evaluation continues. Without --mode, direct
+mode ranks the full catalogue for all test users; reasoning mode samples chains for a fixed set of users. Writes
 report.md, report.html and metrics.json into the run folder.
 """
 
@@ -21,6 +24,13 @@ def main() -> None:
     (arguments,) = parse_stage([EvalArguments], CONFIG, __doc__)
     check()
     judged = finished_stages(arguments.run_dir, arguments.stage_names)  # rows of a retrained stage are not kept
+    if (
+        arguments.mode != "all" and not arguments.estimate
+    ):  # no stage of the run: journals of any settings live side by side
+        from gream.evaluate.modes.run import judge_modes
+
+        print(*judge_modes(arguments, judged), sep="\n")
+        return
     with stage_session("eval", arguments, after=("index", *judged)) as session:
         if session.skip or not session.is_main:
             return

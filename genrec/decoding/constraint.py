@@ -128,7 +128,7 @@ class AnswerConstraint:
                 if tags and token != tags.pop(0):
                     raise ValueError(f"token {token} stands where {state[1]} was forced")
                 continue
-            reached = int(self.trie.step(node, token))
+            reached = self.trie.child(node, token)
             if reached < 0:
                 raise ValueError(
                     f"token {token} leads nowhere in the trie; it allows {self.trie.children_of(node)[:10]}"

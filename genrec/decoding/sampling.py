@@ -11,7 +11,7 @@ both against each other. Source: ours.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from genrec.decoding.caches import prefill
+
+Watch = Callable[[Tensor, Tensor], Tensor]
+"""Hears completions while they are drawn: tokens (N, S) so far and their lengths (N,); True (N,) ends a completion."""
 
 HEADS = (32, 256)  # most probable tokens looked at, in turn, before the whole vocabulary is sorted for a nucleus
 SHRINK = 0.75  # open share of the rows at which the ended ones are thrown out of the cache
@@ -113,6 +116,7 @@ def sample_completions(
     *,
     num_samples: int = 1,
     seed: int = 0,
+    watch: Watch | None = None,
 ) -> Completions:
     """Sample n completions behind each prompt; each prompt is read once.
 
@@ -124,6 +128,7 @@ def sample_completions(
         processors: called as by `generate`, in order, with the open rows only; they must be stateless.
         num_samples: n.
         seed: of the draw; torch's global generator is neither read nor moved.
+        watch: called after every token; may end completions early.
 
     Returns:
         The completions, N = B * n.
@@ -138,7 +143,7 @@ def sample_completions(
     uniform = torch.rand(count, settings.max_new_tokens, generator=generator).to(device)
     ids = input_ids.to(device).repeat_interleave(num_samples, 0)
     loop = _Loop(model, settings, processors, past, mask.repeat_interleave(num_samples, 0), ids, uniform)
-    loop.run(logits[:, -1].repeat_interleave(num_samples, 0))
+    loop.run(logits[:, -1].repeat_interleave(num_samples, 0), watch)
     return loop.result()
 
 
@@ -157,11 +162,13 @@ class _Loop:
         self.lengths = torch.zeros_like(self.rows)
         self.log_probs = torch.zeros(len(ids), device=ids.device)
 
-    def run(self, logits: Tensor) -> None:
+    def run(self, logits: Tensor, watch: Watch | None) -> None:
         """Draw until every row has ended or the budget is spent; `logits` (N, V) of the first token."""
         for step in range(self.settings.max_new_tokens):
             drawn = self._draw(logits, step)
             self.open &= ~torch.isin(drawn, self.ends)
+            if watch is not None:
+                self.open &= ~watch(self.tokens[:, : step + 1], self.lengths)[self.rows]
             self.ids = torch.cat([self.ids, drawn[:, None]], dim=1)
             if step + 1 == self.settings.max_new_tokens or not bool(self.open.any()):
                 return

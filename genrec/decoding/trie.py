@@ -2,20 +2,35 @@
 
 Legend: N nodes, E = N - 1 edges, H longest code. Nodes are numbered breadth first and in lexicographic order,
 so the
-children of a node are neighbours and edge `e` always leads to node `e + 1`: no pointer array is needed.
+children of a node are neighbours and edge `e` always leads to node `e + 1`: no pointer array is needed. All arrays
+are int32: 16 bytes a node and 4 H bytes an item, up to 2 billion nodes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-IntArray = NDArray[np.int64]
+from genrec.data.files import read_json, write_array, write_json
+from genrec.decoding.trie_nodes import (
+    PAD,
+    ROOT,
+    IntArray,
+    SmallArray,
+    check_unique_ends,
+    checked_codes,
+    count_leaves,
+    number_nodes,
+)
 
-ROOT = 0
-PAD = -1
+__all__ = ["PAD", "ROOT", "Trie"]
+
+FORMAT = "genrec.trie/1"
+MANIFEST = "trie.json"
+ARRAYS = ("child_start", "child_symbol", "leaf_items", "leaf_counts", "paths")
 
 
 class Trie:
@@ -33,11 +48,11 @@ class Trie:
 
     def __init__(
         self,
-        child_start: IntArray,
-        child_symbol: IntArray,
-        leaf_items: IntArray,
-        leaf_counts: IntArray,
-        paths: IntArray,
+        child_start: SmallArray,
+        child_symbol: SmallArray,
+        leaf_items: SmallArray,
+        leaf_counts: SmallArray,
+        paths: SmallArray,
     ) -> None:
         """Wrap ready arrays; use `Trie.from_codes` to build them."""
         self.child_start = child_start
@@ -46,9 +61,8 @@ class Trie:
         self.leaf_counts = leaf_counts
         self.paths = paths
         self.num_symbols = int(child_symbol.max()) + 1
+        self._halvings = int(np.diff(child_start).max()).bit_length()  # of a binary search among the children
         self.device_copies: dict[str, object] = {}  # filled by genrec.decoding.expand, one entry per device
-        parents = np.repeat(np.arange(self.num_nodes, dtype=np.int64), np.diff(child_start))
-        self._edge_keys = parents * self.num_symbols + child_symbol  # (E,) increasing: one binary search per step
 
     @classmethod
     def from_codes(cls, codes: ArrayLike) -> Trie:
@@ -65,20 +79,80 @@ class Trie:
             ValueError: no item, a code that is empty or has a hole, two equal codes, or a code that is a
             prefix of another.
         """
-        table = _checked_codes(codes)
+        table = checked_codes(codes)
         order = np.lexsort(table.T[::-1])
-        paths_sorted, parents, symbols = _number_nodes(table[order])
-        _check_unique_ends(table, order)
+        paths_sorted, parents, symbols = number_nodes(table[order])
+        check_unique_ends(table, order)
         paths = np.empty_like(paths_sorted)
         paths[order] = paths_sorted
+        del paths_sorted
         num_nodes = len(symbols) + 1
-        child_start = np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=num_nodes))]).astype(np.int64)
-        leaf_items = np.full(num_nodes, -1, dtype=np.int64)
+        child_start = np.zeros(num_nodes + 1, dtype=np.int32)
+        np.cumsum(np.bincount(parents, minlength=num_nodes), out=child_start[1:])
+        leaf_items = np.full(num_nodes, -1, dtype=np.int32)
         last = (table >= 0).sum(axis=1) - 1
         leaf_items[paths[np.arange(len(table)), last]] = np.arange(len(table))
-        leaf_counts = np.bincount(paths[paths >= 0], minlength=num_nodes).astype(np.int64)
-        leaf_counts[ROOT] = len(table)
-        return cls(child_start, symbols, leaf_items, leaf_counts, paths)
+        return cls(child_start, symbols, leaf_items, count_leaves(paths, num_nodes), paths)
+
+    def extended(self, codes: ArrayLike) -> Trie:
+        """A tree that also holds new items; searches under way keep the old one, so a server swaps without a stop.
+
+        Args:
+            codes: (m, H) symbols of the new items, -1 padded; they become items num_items .. num_items + m - 1.
+
+        Returns:
+            A new tree; this one is unchanged.
+
+        Raises:
+            ValueError: a code is taken, or what `from_codes` refuses.
+        """
+        new = checked_codes(codes)
+        old = self.codes()
+        width = max(old.shape[1], new.shape[1])
+        table = np.full((len(old) + len(new), width), PAD, dtype=np.int32)
+        table[: len(old), : old.shape[1]], table[len(old) :, : new.shape[1]] = old, new
+        return Trie.from_codes(table)
+
+    def codes(self) -> SmallArray:
+        """The codes (num_items, H) that the tree was built from, -1 padded."""
+        return np.where(self.paths >= 0, self.child_symbol[np.maximum(self.paths, 1) - 1], PAD).astype(np.int32)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the arrays into a folder, as files that `load` maps into memory.
+
+        Args:
+            folder: Made when missing.
+
+        Returns:
+            The folder.
+        """
+        folder = Path(folder)
+        for name in ARRAYS:
+            write_array(folder / f"{name}.npy", getattr(self, name))
+        facts = {"format": FORMAT, "num_items": self.num_items, "num_nodes": self.num_nodes}
+        write_json(folder / MANIFEST, facts)  # last: a folder that was cut off has none
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Trie:
+        """Open a saved tree without reading it: pages come from the file when touched, and processes share them.
+
+        Args:
+            folder: What `save` wrote.
+
+        Raises:
+            ValueError: the folder holds no whole tree of this format.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).is_file():
+            raise ValueError(f"'{folder}' holds no {MANIFEST}: no trie, or one that was cut off; save it again")
+        facts = read_json(folder / MANIFEST)
+        if facts.get("format") != FORMAT:
+            raise ValueError(f"'{folder}' has the format {facts.get('format')!r}, expected {FORMAT!r}; save it again")
+        tree = cls(*(np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS))  # "c": nothing is written back
+        if (tree.num_items, tree.num_nodes) != (facts["num_items"], facts["num_nodes"]):
+            raise ValueError(f"'{folder}' holds arrays of different trees; save it again")
+        return tree
 
     @property
     def num_nodes(self) -> int:
@@ -111,26 +185,38 @@ class Trie:
             (...) the nodes reached, -1 where no such child exists.
         """
         start, symbol = np.broadcast_arrays(np.asarray(nodes, np.int64), np.asarray(symbols, np.int64))
-        keys = start * self.num_symbols + symbol
-        edges = np.minimum(np.searchsorted(self._edge_keys, keys), len(self._edge_keys) - 1)
-        valid = (start >= 0) & (symbol >= 0) & (symbol < self.num_symbols)
-        found = valid & (self._edge_keys[edges] == keys)
+        alive = start >= 0
+        low = self.child_start[np.where(alive, start, 0)].astype(np.int64)
+        end = np.where(alive, self.child_start[np.where(alive, start, 0) + 1], low)
+        high = end
+        for _ in range(self._halvings):
+            middle = (low + high) // 2
+            smaller = (low < high) & (self.child_symbol[np.minimum(middle, len(self.child_symbol) - 1)] < symbol)
+            low, high = np.where(smaller, middle + 1, low), np.where(smaller, high, middle)
+        edges = np.minimum(low, len(self.child_symbol) - 1)
+        found = (low < end) & (self.child_symbol[edges] == symbol)
         return np.where(found, edges + 1, -1).astype(np.int64)
 
     def node(self, prefix: Sequence[int]) -> int:
         """Node that a prefix leads to, -1 when no code begins with it."""
         node = ROOT
         for symbol in prefix:
-            node = int(self.step(node, symbol))
-            if node < 0:
-                return -1
+            node = self.child(node, int(symbol))
         return node
+
+    def child(self, node: int, symbol: int) -> int:
+        """The node that one symbol leads to, -1 when there is none."""
+        if node < 0:
+            return -1
+        start, end = int(self.child_start[node]), int(self.child_start[node + 1])
+        edge = start + int(np.searchsorted(self.child_symbol[start:end], symbol))
+        return edge + 1 if edge < end and self.child_symbol[edge] == symbol else -1
 
     def children_of(self, node: int) -> IntArray:
         """Symbols that may follow at a node, increasing; empty at a leaf and off the tree (-1)."""
         if node < 0:
             return np.empty(0, dtype=np.int64)
-        return self.child_symbol[self.child_start[node] : self.child_start[node + 1]]
+        return self.child_symbol[self.child_start[node] : self.child_start[node + 1]].astype(np.int64)
 
     def children(self, prefix: Sequence[int]) -> IntArray:
         """Symbols that may follow a prefix, increasing; empty when it is complete or leads nowhere."""
@@ -141,64 +227,3 @@ class Trie:
         node = self.node(prefix)
         item = int(self.leaf_items[node]) if node >= 0 else -1
         return item if item >= 0 else None
-
-
-def _checked_codes(codes: ArrayLike) -> IntArray:
-    """Codes as an int64 table without useless trailing columns; errors name the item."""
-    table = np.asarray(codes)
-    if table.ndim != 2 or table.size == 0 or not np.issubdtype(table.dtype, np.integer):
-        raise ValueError(
-            f"codes must be a non-empty (num_items, H) table of integers, got shape {table.shape}, dtype {table.dtype}"
-        )
-    table = table.astype(np.int64)
-    if table.min() < PAD:
-        item = int(np.argwhere(table < PAD)[0, 0])
-        raise ValueError(f"item {item} has the symbol {table[item].min()}; symbols are >= 0 and only -1 pads")
-    holes = (table[:, 1:] >= 0) & (table[:, :-1] < 0)
-    if holes.any() or (table[:, 0] < 0).any():
-        item = int(np.argmax(holes.any(axis=1) | (table[:, 0] < 0)))
-        raise ValueError(
-            f"item {item} has the code {table[item].tolist()}; -1 may only pad the end and no code is empty"
-        )
-    return table[:, : int((table >= 0).sum(axis=1).max())]
-
-
-def _number_nodes(sorted_table: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Number the nodes of lexicographically sorted codes breadth first.
-
-    Args:
-        sorted_table: (num_items, H) codes in lexicographic order, -1 padded.
-
-    Returns:
-        Paths (num_items, H) -1 padded; parents (E,) and symbols (E,) of edge e, which leads to node e + 1.
-    """
-    num_items, depth = sorted_table.shape
-    paths = np.full((num_items, depth), -1, dtype=np.int64)
-    above = np.zeros(num_items, dtype=np.int64)
-    parents, symbols = [], []
-    offset = 1
-    for level in range(depth):
-        column = sorted_table[:, level]
-        real = column >= 0
-        new = real.copy()
-        new[1:] &= (above[1:] != above[:-1]) | (column[1:] != column[:-1])
-        paths[:, level] = np.where(real, offset + np.cumsum(new) - 1, -1)
-        parents.append(above[new])
-        symbols.append(column[new])
-        offset += int(new.sum())
-        above = np.where(real, paths[:, level], -1 - np.arange(num_items))
-    return paths, np.concatenate(parents), np.concatenate(symbols)
-
-
-def _check_unique_ends(table: IntArray, order: IntArray) -> None:
-    """Raise when a code equals another or begins another; sorted neighbours are enough to see it."""
-    first, second = table[order[:-1]], table[order[1:]]
-    begins = ((first == second) | (first < 0)).all(axis=1)
-    if not begins.any():
-        return
-    where = int(np.argmax(begins))
-    a, b = int(order[where]), int(order[where + 1])
-    code = table[a][table[a] >= 0].tolist()
-    if (table[a] == table[b]).all():
-        raise ValueError(f"items {a} and {b} share the code {code}; make the codes unique (genrec.sid.unique) first")
-    raise ValueError(f"the code {code} of item {a} is a prefix of the code of item {b}; add a suffix code to item {a}")

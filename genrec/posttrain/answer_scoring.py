@@ -50,7 +50,7 @@ def add_constrained_head(model: Any, constraint: AnswerConstraint, temperature: 
     """
     _check_plain_logits(model)
     inner = model.forward
-    symbols = np.unique(constraint.trie.child_symbol)  # (S,)
+    symbols = np.unique(constraint.trie.child_symbol).astype(np.int64)  # (S,)
 
     @functools.wraps(inner)  # `generate` inspects the signature
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -6,7 +6,7 @@ Legend: an *item* is a dense index into the catalogue, -1 or None is "no item".
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -104,6 +104,24 @@ def merge(first: Sequence[Ranked], second: Sequence[Ranked], k: int, take: int |
     for entry in [*first[:head], *second, *first[head:]]:
         merged.setdefault(entry.item, entry)
     return list(merged.values())[:k]
+
+
+def vote(
+    answers: Sequence[tuple[int | None, float, str]], wanted: int, allowed: Callable[[int], bool]
+) -> tuple[list[Ranked], str]:
+    """What sampled chains decide, and the chain behind which a beam fills the places they leave open.
+
+    Args:
+        answers: (item or None, log-probability, chain) per sample, at least one.
+        wanted: Places.
+        allowed: Whether an item may be listed.
+
+    Returns:
+        At most `wanted` entries, and the best chain; a single chain does not vote: the beam behind it ranks.
+    """
+    voted = [entry for entry in rank_by_votes(answers) if allowed(entry.item)] if len(answers) > 1 else []
+    chain = voted[0].chain if voted else max(answers, key=lambda answer: answer[1])[2]
+    return voted[:wanted], chain
 
 
 def beam_row(items: Sequence[int], scores: Sequence[float], chain: str = "") -> list[Ranked]:

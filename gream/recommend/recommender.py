@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from gream.recommend.batch import BatchRanker
 from gream.recommend.folder import load_parts, save_recommender
-from gream.recommend.lists import Ranked, Recommendation, beam_row, merge, rank_by_votes
+from gream.recommend.lists import Ranked, Recommendation, beam_row, merge, vote
 from gream.recommend.requests import check_k, resolve_history
 from gream.recommend.sampling import SampledChain, SamplingConfig
 from gream.recommend.scenario import MODES, Mode, scenario_of
@@ -162,13 +162,10 @@ class GreamRecommender(BatchRanker):
     ) -> list[Ranked]:
         """Votes first; what they leave open comes from a beam behind the best chain, or from direct mode."""
         barred = set(items) if exclude else set()
-        voted = [r for r in rank_by_votes((s.item, s.log_prob, s.chain) for s in samples) if r.item not in barred]
-        if len(samples) == 1:
-            voted = []  # one chain: the beam behind it ranks, its own answer included
         wanted = min(k, REASONED_IN_MIXED) if mode == "mixed" else k
-        reasoned = voted[:wanted]
+        answers = [(s.item, s.log_prob, s.chain) for s in samples]
+        reasoned, chain = vote(answers, wanted, lambda item: item not in barred)
         if len(reasoned) < wanted:
-            chain = voted[0].chain if voted else max(samples, key=lambda s: s.log_prob).chain
             found, scores = self.rank_after_chains([items], [chain], wanted, beams, exclude)
             reasoned = merge(reasoned, beam_row(found[0].tolist(), scores[0].tolist(), chain), wanted)
         if mode == "reasoning":

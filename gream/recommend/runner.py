@@ -6,6 +6,7 @@ Legend: N histories, k list length, n samples per history, T prompt tokens, S ne
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from genrec.decoding.batching import length_sorted_batches, pad_left, search_prompts
 from genrec.decoding.constraint import AnswerConstraint
+from genrec.decoding.expand import SubCatalogue
 from genrec.decoding.processors import TrieLogitsProcessor
 from genrec.decoding.sampling import Completions, sample_completions
 from genrec.decoding.trie import ROOT, Trie
@@ -24,6 +26,7 @@ from gream.prompts.output import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_O
 from gream.recommend.folder import Parts
 from gream.recommend.processors import CloseChain
 from gream.recommend.sampling import SampledChain, SamplingConfig
+from gream.recommend.watch import ChainWatch
 
 History = Sequence[int] | NDArray[np.int64]
 
@@ -95,11 +98,12 @@ class Runner:
         exclude: Sequence[Set[int]] | None,
         batch_size: int,
         progress: bool = False,
+        within: Sequence[SubCatalogue | None] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Trie beam search behind each prompt: items (N, k), -1 where there is none; scores (N, k)."""
         found = search_prompts(
             self.model, prompts, self.trie, num_beams, k, exclude,
-            pad_id=self.pad_id, batch_size=batch_size, progress=progress,
+            within=within, pad_id=self.pad_id, batch_size=batch_size, progress=progress,
         )  # fmt: skip
         return found.items.numpy().astype(np.int64), found.scores.numpy().astype(np.float64)
 
@@ -131,25 +135,60 @@ class Runner:
         Raises:
             ValueError: The budget is too small for an answer.
         """
+        prompts = [self.reasoning_ids(history) for history in histories]
+        results: list[list[SampledChain]] = [[] for _ in prompts]
+        batches = list(length_sorted_batches([len(p) for p in prompts], max(1, batch_size // n)))
+        for number, rows in enumerate(tqdm(batches, desc="sampling chains", disable=not progress)):
+            seeded = replace(config, seed=config.seed + 1_000_003 * number)
+            drawn = self.sample_batch(
+                [prompts[row] for row in rows], n, seeded, constrained=constrained, close=close, numbers=rows.tolist()
+            )
+            for row, samples in zip(rows, drawn, strict=True):
+                results[row] = samples
+        return results
+
+    def sample_batch(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        config: SamplingConfig,
+        *,
+        constrained: bool = True,
+        close: bool = True,
+        numbers: Sequence[int] | None = None,
+        watch: ChainWatch | None = None,
+    ) -> list[list[SampledChain]]:
+        """Draw n completions behind each prompt, in one batch.
+
+        Args:
+            prompts: N prompts as token ids.
+            n: Samples per prompt.
+            config: Temperature, nucleus, budget, seed.
+            constrained: True lets only existing items follow a closed chain.
+            close: True forces an answer before the budget ends; implies `constrained`.
+            numbers: `SampledChain.row` of each prompt; None counts from 0.
+            watch: Hears the chains while they are drawn, and may end some.
+
+        Returns:
+            N lists of n samples.
+
+        Raises:
+            ValueError: The budget is too small for an answer.
+        """
         if config.max_new_tokens <= self.answer_tokens:
             raise ValueError(
                 f"max_new_tokens={config.max_new_tokens} leaves no room for a chain: the answer alone takes "
                 f"{self.answer_tokens} tokens; use at least {self.answer_tokens + 32}"
             )
         settings = config.settings(n, self.end_id, self.pad_id)
-        prompts = [self.reasoning_ids(history) for history in histories]
-        results: list[list[SampledChain]] = [[] for _ in prompts]
-        batches = list(length_sorted_batches([len(p) for p in prompts], max(1, batch_size // n)))
-        for number, rows in enumerate(tqdm(batches, desc="sampling chains", disable=not progress)):
-            input_ids, mask = pad_left([prompts[row] for row in rows], self.pad_id)
-            processors = self._processors(input_ids.shape[1], config, constrained or close, close)
-            drawn = sample_completions(
-                self.model, input_ids, mask, settings, processors,
-                num_samples=n, seed=config.seed + 1_000_003 * number,
-            )  # fmt: skip
-            for i, sample in enumerate(self._read(rows, n, constrained or close, drawn)):
-                results[int(rows[i // n])].append(sample)
-        return results
+        input_ids, mask = pad_left(prompts, self.pad_id)
+        processors = self._processors(input_ids.shape[1], config, constrained or close, close)
+        drawn = sample_completions(
+            self.model, input_ids, mask, settings, processors, num_samples=n, seed=config.seed, watch=watch
+        )
+        rows = np.asarray(range(len(prompts)) if numbers is None else numbers)
+        flat = self._read(rows, n, constrained or close, drawn)
+        return [flat[start : start + n] for start in range(0, len(flat), n)]
 
     def _processors(self, prompt_length: int, config: SamplingConfig, constrained: bool, close: bool) -> list[Any]:
         processors: list[Any] = [PaddedRowsMask(len(self.tokenizer))]
@@ -192,7 +231,7 @@ class Runner:
             return None
         node = ROOT
         for token in tokens[start + len(self.constraint.prefix) :]:
-            node = int(self.trie.step(node, token))
+            node = self.trie.child(node, token)
             if node < 0 or self.trie.leaf_items[node] >= 0:
                 break
         item = int(self.trie.leaf_items[node]) if node >= 0 else -1
