@@ -238,6 +238,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """The parent's pass, then a supervised one whose gradient adds up with it."""
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         return loss if self._anchor is None else loss + self._anchor_pass(model, self._anchor)
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """The parent's loss; bounds of their own per completion replace its two numbers while it runs."""
         widths = self.clip_widths(inputs)

@@ -128,6 +128,20 @@ def test_constrained_samples_are_items_of_the_catalogue(model, trie, codes):
         assert tuple(row[1:-2]) in items
 
 
+def test_a_watch_hears_every_token_and_may_end_completions(model):
+    heard = []
+
+    def watch(tokens, lengths):
+        heard.append((tokens.shape[1], int(lengths[0])))
+        return torch.arange(len(tokens)) == (2 if tokens.shape[1] == 3 else -1)
+
+    plain = sample_completions(model, *PROMPTS, settings(end_ids=(59,)), seed=1)
+    ended = sample_completions(model, *PROMPTS, settings(end_ids=(59,)), seed=1, watch=watch)
+    assert heard[:3] == [(1, 1), (2, 2), (3, 3)]
+    assert ended.real.sum(1).tolist() == [3 if row == 2 else int(n) for row, n in enumerate(plain.real.sum(1))]
+    assert torch.equal(ended.tokens[3], plain.tokens[3])
+
+
 @pytest.mark.parametrize("budget", [1, 2])
 def test_the_budget_is_kept(model, budget):
     drawn = sample_completions(model, *PROMPTS, settings(max_new_tokens=budget, end_ids=(59,)))
