@@ -45,7 +45,7 @@ def toy_model(tokens: int, seed: int = 0) -> Any:
     """Random Qwen3 of width 32 whose output matrix has three rows more than the tokenizer has tokens."""
     from genrec.llm.backbones import TinyConfig, build_tiny
 
-    shape = TinyConfig(32, 2, num_heads=2, num_kv_heads=1, intermediate=48, max_positions=512)
+    shape = TinyConfig(32, 2, num_heads=1, intermediate=48, max_positions=512)  # heads of 32: the least vLLM takes
     return build_tiny(shape, tokens + 3, seed).eval()
 
 
