@@ -43,9 +43,7 @@ class IndexArguments(StageArguments):
     )
     descriptions: str | None = field(
         default=None,
-        metadata={
-            "help": "Item descriptions of `gream-synth items`, instead of the catalogue's; none = as is."
-        },
+        metadata={"help": "Item descriptions of `gream-synth items`, instead of the catalogue's; none = as is."},
     )
     min_rating: float | None = field(default=None, metadata={"help": "Drop interactions rated lower; none = keep all."})
     on_error: str = field(
