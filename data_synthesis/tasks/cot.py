@@ -13,12 +13,12 @@ from data_synthesis.facts import ItemFacts
 from data_synthesis.filters import FilterOptions, first_failure
 from data_synthesis.masking import mask_chain
 from data_synthesis.prompts.door import TrainingView, known_items
-from data_synthesis.prompts.fence import fenced
+from data_synthesis.prompts.fence import fenced, safe
 from data_synthesis.prompts.wording import chat, schema_of
 from data_synthesis.text import clean
 from genrec.data.chains import Chain
 
-SHOT_SEED, SHOT_HISTORY = 10_007, 4  # other events than those of the job, with short histories
+SHOT_SEED, SHOT_HISTORY, SHOT_CHARACTERS = 10_007, 4, 600  # other events than the job's, short histories
 STAGE_TEXTS = ("behaviour", "preferences", "intent", "recommendation")
 
 
@@ -116,6 +116,7 @@ class CotTask:
         return [self._shot(e, teacher.fields(e)) for e in islice(good, self.config.shots + 1)]
 
     def _shot(self, example: Example, fields: dict[str, Any]) -> tuple[str, Message, Message]:
-        answer = {name: fields[name] for name in schema_of("cot")["properties"]}
+        told = {name: safe(fields[name], SHOT_CHARACTERS) for name in STAGE_TEXTS}  # the rules quote titles
+        answer = {**told, "denoised": fields["denoised"]}
         said = {"role": "assistant", "content": json.dumps(answer, ensure_ascii=False)}
         return example.user_id, {"role": "user", "content": self._material(example)}, said

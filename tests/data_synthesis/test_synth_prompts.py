@@ -161,3 +161,17 @@ def test_worked_examples_are_of_other_users_and_pass_the_filters(toy: Dataset) -
         named = {i for i, title in enumerate(view.facts.names.titles) if f" {title} (" in question["content"]}
         train = {*map(int, toy.histories[view.user_ids.index(user)][:-2])}
         assert named <= train, held_out[user] & named
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_titles_stay_harmless_in_worked_examples(hostile: str) -> None:
+    data = _dataset([f"Thing {item} {hostile}" for item in range(20)], [[*range(u, u + 12)] for u in range(8)])
+    view = TrainingView(data)
+    task = CotTask(view, CotConfig(shots=1), FilterOptions(), OfflineTeacher(view.facts))
+    task.judge = lambda record: None  # type: ignore[method-assign]  # even if no filter stood in the way
+    for prompt in task.prompts():
+        _, question, answer, _ = (message["content"] for message in prompt.messages)
+        inside = question.removeprefix(OPEN).removesuffix(CLOSE) + answer
+        assert not set("<>\x00\x1b\ufeff＜＞\u202e") & set(inside)
+        assert "[INST]" not in inside
+        assert "\\u00" not in answer, "a control character would come back out of the JSON"
