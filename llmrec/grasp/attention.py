@@ -31,7 +31,8 @@ def sigmoid_attention(
         value: (B, K, v).
         bias: number, or anything that broadcasts to (B, Q, K); None takes `-log n`, with n the keys that the query may
             see: at scores of 0 the weights then sum to about one whatever n is (exactly `n / (n + 1)`).
-        mask: (B, Q, K) or broadcastable, True where the query may see the key; None means everywhere.
+        mask: (B, Q, K) or broadcastable, True where the query may see the key; None means everywhere. With one query
+            and a mask of several rows, each row is answered for the same query.
         softmax: normalise the weights instead (ablation); the bias of None is then 0.
 
     Returns:
@@ -57,7 +58,8 @@ def attention_weights(
 ) -> Tensor:
     """Weights (B, Q, K) of `sigmoid_attention`, zero where the mask is False; see there for the arguments."""
     scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
-    seen = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask.expand_as(scores)
+    seen = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
+    scores, seen = torch.broadcast_tensors(scores, seen)  # one query may stand for all rows of the mask
     if bias is None:
         bias = 0.0 if softmax else -seen.sum(-1, keepdim=True).clamp_min(1).to(scores.dtype).log()
     scores = scores + bias

@@ -109,7 +109,7 @@ class HolisticAttention(nn.Module):
             (B, L, d).
         """
         normed, user = self.norm(items), self.user_vectors(users, known)
-        fine = self.fine(user.expand(-1, items.shape[1], -1), normed, seen)
+        fine = self.fine(user, normed, seen)  # one query for all positions, each with its own mask
         parts = [normed, fine if self.config.attention else fine + user]  # plain means would forget who asks
         if self.config.global_features:
             parts.append(self.wide(normed + user, *self.tokens(similar_items, similar_users, known, seen)))

@@ -59,6 +59,14 @@ def test_the_gradient_is_that_of_finite_differences():
     assert torch.autograd.gradcheck(sigmoid_attention, tuple(parts))
 
 
+def test_one_query_under_several_masks_equals_as_many_equal_queries():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 1, 4), torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    mask = torch.ones(3, 3, dtype=torch.bool).tril()
+    one = sigmoid_attention(query, key, value, mask=mask)
+    torch.testing.assert_close(one, sigmoid_attention(query.expand(-1, 3, -1), key, value, mask=mask))
+
+
 def test_shapes_that_do_not_fit_are_shown():
     with pytest.raises(ValueError, match=r"query \(1, 1, 4\), key \(1, 2, 3\)"):
         sigmoid_attention(torch.zeros(1, 1, 4), torch.zeros(1, 2, 3), torch.zeros(1, 2, 3))
