@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 from types import FrameType
 
 import uvicorn
@@ -21,9 +22,14 @@ class DrainingServer(uvicorn.Server):
     gateway: Gateway
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal begins the drain, a second one ends at once."""
+        """The first signal begins the drain; Ctrl-C again ends at once.
+
+        uvicorn's own handler would raise the signal once more after the drain, and a process that ended well would look
+        killed.
+        """
         self.gateway.draining = True
-        super().handle_exit(sig, frame)
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def make_server(app: FastAPI, config: ServingConfig) -> DrainingServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,32 @@ HISTORIES = [[1, 2], [3], [4, 5, 6], [7, 8]]
 
 
 @pytest.fixture(scope="module")
-def engine(toy_folder: Any) -> Iterator[Any]:
+def folder(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The toy recommender with heads of width 32, the narrowest that vLLM's attention on a CPU knows."""
+    from genrec.llm.backbones import TinyConfig, build_tiny
+    from gream.recommend import load_parts, save_recommender
+
+    parts = load_parts(toy_folder, device="cpu")
+    shape = TinyConfig(64, 2, num_heads=2, num_kv_heads=1, intermediate=64, max_positions=512)
+    model = build_tiny(shape, len(parts.tokenizer) + 3, 0).eval()
+    place = tmp_path_factory.mktemp("wide")
+    return save_recommender(place, model, parts.tokenizer, parts.item_codes, parts.catalogue, parts.prompt_config)
+
+
+@pytest.fixture(scope="module")
+def toy(folder: Path) -> Any:
+    from gream import GreamRecommender
+
+    return GreamRecommender.from_pretrained(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[Any]:
     patch = pytest.MonkeyPatch()
     patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     from genrec.decoding.engines.vllm import VllmEngine
 
-    opened = VllmEngine.open(str(toy_folder), max_model_len=256, max_num_seqs=16, seed=0)
+    opened = VllmEngine.open(str(folder), max_model_len=256, max_num_seqs=16, seed=0)
     yield opened
     opened.close()
     patch.undo()

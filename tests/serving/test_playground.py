@@ -97,7 +97,7 @@ def test_a_history_is_built_by_keyboard_both_modes_answer_and_feedback_is_stored
 
 @needs_browser
 def test_at_phone_width_nothing_overflows_and_the_chain_streams_in(browser, make, engine):
-    engine.delay = 6.0
+    engine.delay = 4.0
     with listening(make()) as url:
         page, wrong = open_page(browser, url, 360, 740)
         page.fill("#query", "number 12")
