@@ -44,6 +44,13 @@ class EngineConfig:
             "choices": get_args(Structured),
         },
     )
+    stepwise: bool = field(
+        default=False,
+        metadata={
+            "help": "ask for one field at a time (command cot), for models of some hundred million parameters; "
+            "five requests per chain"
+        },
+    )
     batch: int = field(default=16, metadata={"help": "prompts per batch (transformers and vllm)"})
     dtype: str = field(
         default="auto", metadata={"help": "number format (transformers and vllm): auto, float32, bfloat16, ..."}
@@ -56,6 +63,8 @@ class EngineConfig:
         for name, allowed in (("engine", get_args(EngineKind)), ("structured", get_args(Structured))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(allowed)}")
+        if self.stepwise and self.engine in ("offline", "openai_batch"):
+            raise ValueError(f"engine {self.engine!r} answers at once; set --stepwise false or another engine")
         if self.engine != "offline" and not self.model:
             raise ValueError(f"engine {self.engine!r} needs a model: set --model")
         if self.temperature < 0 or self.max_output_tokens < 1 or self.batch < 1:

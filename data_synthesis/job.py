@@ -230,6 +230,8 @@ def prompt_hash(prompts: Sequence[Prompt]) -> str:
     digest = hashlib.sha256()
     for prompt in prompts:
         digest.update(json.dumps([prompt.key, prompt.messages, prompt.schema], sort_keys=True).encode())
+        for step in prompt.steps:
+            digest.update(json.dumps([step.field, step.messages, step.begin, step.most]).encode())
     return digest.hexdigest()
 
 

@@ -26,7 +26,12 @@ MODEL = "smollm2-135m-instruct"
 COT = ["max_chains=100", "per_user=1", "max_output_tokens=300"]
 JOBS = {  # name in the table -> command, its file, rows, settings
     "cot": ("cot", "cot.jsonl", 100, COT),
-    "cot after one worked example": ("cot", "cot_shot.jsonl", 100, [*COT, "shots=1"]),
+    "cot, one field at a time": (
+        "cot",
+        "cot_steps.jsonl",
+        100,
+        ["max_chains=100", "per_user=1", "max_output_tokens=64", "stepwise=true"],
+    ),
     "items": ("items", "items.jsonl", 200, ["max_rows=200", "max_output_tokens=200"]),
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -73,7 +74,7 @@ def with_repair(prompt: Prompt, rejected: list[dict[str, Any]]) -> Prompt:
     if last is None or last["reason"] not in INVALID or last.get("repair"):
         return prompt
     correction = repair_messages(last["text"], last["reason"].replace("_", " "))
-    return Prompt(prompt.key, prompt.render, prompt.schema, prompt.subject, prompt.attempt, correction)
+    return replace(prompt, correction=correction)
 
 
 def _json_in(text: str) -> Any:

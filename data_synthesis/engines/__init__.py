@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from data_synthesis.engines.stepwise import Step
 
 Message = dict[str, str]
 Schema = Mapping[str, Any]
@@ -41,6 +44,7 @@ class Prompt:
         subject: What the question is about; engines of rules read this instead of the words.
         attempt: 0 first; each rejection asks again with the next number, for another wording.
         correction: Messages added after an answer that broke the schema.
+        steps: The same question field by field, for models that lose their way in all of it at once.
     """
 
     key: str
@@ -49,6 +53,7 @@ class Prompt:
     subject: Any = None
     attempt: int = 0
     correction: tuple[Message, ...] = ()
+    steps: "tuple[Step, ...]" = ()
 
     @cached_property
     def messages(self) -> list[Message]:

@@ -28,7 +28,7 @@ def chat_request(config: EngineConfig, prompt: Prompt, schemas: bool) -> dict[st
         # Hosts that retire this name for max_completion_tokens still take it for chat models.
         "max_tokens": config.max_output_tokens,
     }
-    if schemas:
+    if schemas and prompt.schema:
         schema = {"name": "answer", "schema": dict(prompt.schema), "strict": True}
         request["response_format"] = {"type": "json_schema", "json_schema": schema}
     return request

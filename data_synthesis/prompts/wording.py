@@ -82,3 +82,26 @@ def chat(command: str, language: str, data: str) -> list[Message]:
     spoken = f" Write in the language with the code '{language}'." if language else ""
     system = f"{INSTRUCTIONS[command]}{spoken} {FENCE_RULE} Answer with one JSON object and nothing else: {form}"
     return [{"role": "system", "content": system}, {"role": "user", "content": data}]
+
+
+STEPS: Mapping[str, str] = {
+    "behaviour": "Which items of the history belong together? Name two or three of them in one sentence.",
+    "preferences": "What does this user like? Answer in one sentence that names a brand or a kind of product from the "
+    "history.",
+    "intent": "What is this user looking for now? Answer in one short sentence.",
+    "recommendation": "Finish this sentence, naming one item of the history as the reason: {begin}",
+    "denoised": "Which of the numbered items are most alike? Answer with their numbers only.",
+}
+STEP_RULE = f"You help a shop to understand its customers. You write short, plain sentences. {FENCE_RULE}"
+
+
+def step_messages(field: str, data: str, begin: str = "") -> tuple[Message, ...]:
+    """The messages that ask for one field of `cot`.
+
+    Args:
+        field: Its name.
+        data: The fenced material that this step may see.
+        begin: The beginning of a sentence that is to be finished.
+    """
+    question = STEPS[field].format(begin=begin)
+    return ({"role": "system", "content": STEP_RULE}, {"role": "user", "content": f"{data}\n{question}"})

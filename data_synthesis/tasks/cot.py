@@ -8,13 +8,14 @@ from typing import Any
 from data_synthesis.config import CotConfig
 from data_synthesis.engines import Engine, Message, Prompt
 from data_synthesis.engines.offline import OfflineTeacher
+from data_synthesis.engines.stepwise import Step
 from data_synthesis.examples import Example
 from data_synthesis.facts import ItemFacts
 from data_synthesis.filters import FilterOptions, first_failure
 from data_synthesis.masking import mask_chain
 from data_synthesis.prompts.door import TrainingView, known_items
 from data_synthesis.prompts.fence import fenced, safe
-from data_synthesis.prompts.wording import chat, schema_of
+from data_synthesis.prompts.wording import chat, schema_of, step_messages
 from data_synthesis.text import clean
 from genrec.data.chains import Chain
 
@@ -67,7 +68,7 @@ class CotTask:
         schema = schema_of("cot")
         if not self.engine.reads_words:
             schema["properties"] = {**schema["properties"], "mode": {"type": "string"}}  # how the rules reasoned
-        return [Prompt(f"{e.user_id}|{e.position}", partial(self._chat, e), schema, e) for e in self.examples()]
+        return [self._prompt(example, schema) for example in self.examples()]
 
     def read(self, prompt: Prompt, fields: dict[str, Any]) -> Chain:
         """The chain of a valid answer."""
@@ -94,6 +95,22 @@ class CotTask:
         fresh = masked not in self._seen
         self._seen.add(masked)
         return fresh
+
+    def _prompt(self, example: Example, schema: dict[str, Any]) -> Prompt:
+        """The question about one event, and the same field by field for engines that ask so."""
+        key = f"{example.user_id}|{example.position}"
+        steps = self._steps(example) if self.engine.settings.get("stepwise") else ()
+        return Prompt(key, partial(self._chat, example), schema, example, steps=steps)
+
+    def _steps(self, example: Example) -> tuple[Step, ...]:
+        """One step per field; only the recommendation is shown the next item."""
+        shown = fenced(["history:", *self.view.history_lines(example)])
+        title = self.view.title(example.target)
+        begin = f"I recommend {title} because"
+        plain = [Step(name, step_messages(name, shown)) for name in STAGE_TEXTS[:3]]
+        named = Step("recommendation", step_messages("recommendation", self._material(example), begin), begin)
+        numbers = Step("denoised", step_messages("denoised", shown), most=len(example.history))
+        return (*plain, named, numbers)
 
     def _chat(self, example: Example) -> list[Message]:
         system, user = chat("cot", self.options.language, self._material(example))
