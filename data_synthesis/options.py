@@ -59,9 +59,10 @@ def add_settings(parser: argparse.ArgumentParser, cls: type, title: str, known: 
     group = parser.add_argument_group(title)
     for entry in (entry for entry in fields(cls) if entry.name not in known):
         kind = type(entry.default)
+        bare: dict[str, Any] = {"type": _truth, "nargs": "?", "const": True} if kind is bool else {"type": kind}
         group.add_argument(
             f"--{entry.name}",
-            type=kind,
+            **bare,
             default=entry.default,
             choices=entry.metadata.get("choices"),
             help=f"{entry.metadata['help']} (default: {entry.default!r})".replace("%", "%%"),
@@ -75,6 +76,13 @@ def settings(options: argparse.Namespace, cls: type[Config]) -> Config:
         ValueError: A value breaks a rule of the dataclass.
     """
     return cls(**{entry.name: getattr(options, entry.name) for entry in fields(cls)})  # type: ignore[arg-type]
+
+
+def _truth(word: str) -> bool:
+    """What `true` or `false` means; `bool("false")` would be true."""
+    if word.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{word!r} is neither true nor false")
+    return word.lower() == "true"
 
 
 def _takes_value(word: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 from typing import Any
@@ -14,6 +15,7 @@ from data_synthesis.core.answers import parse_answer
 from data_synthesis.engines import Answer, Prompt, Usage
 from data_synthesis.engines.stepwise import Step, StepwiseEngine, field_of
 from data_synthesis.filters import FilterOptions
+from data_synthesis.options import add_settings
 from data_synthesis.prompts.door import TrainingView
 from data_synthesis.tasks.cot import CotTask
 from genrec.data import Catalogue, Dataset
@@ -101,6 +103,24 @@ def test_other_engines_get_no_steps_and_prompts_without_steps_pass(task: CotTask
 )
 def test_a_field_is_what_was_said_and_no_more(step: Step, text: str, field: Any) -> None:
     assert field_of(step, text, 2) == field
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [([], False), (["--stepwise"], True), (["--stepwise=true"], True), (["--stepwise", "false"], False)],
+)
+def test_a_switch_is_on_bare_or_with_a_word(words: list[str], found: bool) -> None:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, EngineConfig, "engine")
+    assert parser.parse_args(words).stepwise is found
+
+
+def test_a_switch_takes_no_other_word(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, EngineConfig, "engine")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--stepwise", "yes"])
+    assert "neither true nor false" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("engine", ["offline", "openai_batch"])
