@@ -1,7 +1,7 @@
 """How is a rollout kept inside the catalogue? A guard around `generate`, a loss mask for what it wrote.
 
 Without a constraint the rollouts are the library's own, random numbers included, so that plain GRPO stays comparable
-token for token. With one, `genrec.decoding.sampling` draws them where the settings are plain: several times faster.
+token for token. With one, `genrec.decoding.sampling` draws them where the settings are plain, because it is faster.
 """
 
 from __future__ import annotations
