@@ -94,11 +94,12 @@ class Asker:
 
     async def _once(self, prompt: Prompt) -> Answer:
         """One call; a prompt that may have been billed without an answer counts as spent."""
-        most = Usage(prompt.estimated_tokens, self.engine.max_output_tokens)
+        most = Usage(prompt.estimated_tokens, self.engine.max_output_tokens * prompt.requests)
         await self.budget.reserve(most)
         used = Usage()
         try:
-            await self.limits.admit(most.total)
+            for _ in range(prompt.requests):
+                await self.limits.admit(most.total // prompt.requests)
             async with asyncio.timeout(self.config.timeout if self.engine.remote else None):
                 answer = await self.engine.complete(prompt)
             used = answer.usage

@@ -63,7 +63,13 @@ class Prompt:
     @cached_property
     def estimated_tokens(self) -> int:
         """Upper estimate of the prompt's tokens: a third of its bytes (English has about a quarter)."""
-        return sum(len(m["content"].encode()) // 3 + 16 for m in self.messages)
+        asked = [m for step in self.steps for m in step.messages] if self.steps else self.messages
+        return sum(len(m["content"].encode()) // 3 + 16 for m in asked)
+
+    @property
+    def requests(self) -> int:
+        """Requests that one answer takes."""
+        return max(1, len(self.steps))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from data_synthesis.engines import Answer, Engine, Message, Prompt, Usage
+from data_synthesis.engines import Answer, Engine, Message, Prompt, Transient, Usage
 
 MOST_STEP_TOKENS = 80
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
@@ -64,7 +64,11 @@ class StepwiseEngine:
         usage = Usage()
         for step in prompt.steps:
             asked = replace(prompt, render=partial(list, step.messages), schema={}, steps=(), correction=())
-            answer = await self._inner.complete(asked)
+            try:
+                answer = await self._inner.complete(asked)
+            except Transient as error:
+                error.billed = error.billed or usage.total > 0  # the steps before it were paid
+                raise
             usage += answer.usage
             fields[step.field] = field_of(step, answer.text, self._sentences)
         return Answer(json.dumps(fields, ensure_ascii=False), usage)

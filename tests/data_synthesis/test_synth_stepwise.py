@@ -12,7 +12,7 @@ import pytest
 
 from data_synthesis.config import CotConfig, EngineConfig
 from data_synthesis.core.answers import parse_answer
-from data_synthesis.engines import Answer, Prompt, Usage
+from data_synthesis.engines import Answer, Prompt, Transient, Usage
 from data_synthesis.engines.stepwise import Step, StepwiseEngine, field_of
 from data_synthesis.filters import FilterOptions
 from data_synthesis.options import add_settings
@@ -77,6 +77,28 @@ def test_the_answer_has_the_form_of_a_whole_one_and_the_cost_of_all_steps(task: 
     chain = task.read(prompt, fields)
     assert chain.denoised == ["i0", "i2"][: len(fields["denoised"])]
     assert task.judge(chain) is None
+
+
+def test_limits_and_caps_see_every_request_of_an_answer(task: CotTask) -> None:
+    prompt = task.prompts()[0]
+    alone = [Prompt("k", lambda step=step: list(step.messages), {}).estimated_tokens for step in prompt.steps]
+    assert prompt.requests == 5
+    assert prompt.estimated_tokens == sum(alone)
+    assert Prompt("k", list, {}).requests == 1
+
+
+def test_steps_that_were_paid_before_a_failure_count(task: CotTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner, whole = Scripted(), Scripted.complete
+
+    async def third_fails(self: Scripted, prompt: Prompt) -> Answer:
+        if len(self.asked) == 2:
+            raise Transient("gone")
+        return await whole(self, prompt)
+
+    monkeypatch.setattr(Scripted, "complete", third_fails)
+    with pytest.raises(Transient) as caught:
+        asyncio.run(StepwiseEngine(inner).complete(task.prompts()[0]))
+    assert caught.value.billed
 
 
 def test_other_engines_get_no_steps_and_prompts_without_steps_pass(task: CotTask) -> None:
