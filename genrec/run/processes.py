@@ -44,6 +44,18 @@ def wait_for_everyone(world: int) -> None:
         PartialState().wait_for_everyone()
 
 
+def leave_processes(world: int) -> None:
+    """Close the process group, once this process has nothing more to say to the others.
+
+    A process that ends with its group open leaves gloo's threads and the interpreter to race at exit, and one that
+    loses is aborted: the launcher then reports a stage that was done as failed.
+    """
+    if world > 1:
+        from accelerate import PartialState
+
+        PartialState().destroy_process_group()
+
+
 def configure_logging() -> None:
     """Log our counts once, on the main process; workers and other libraries only warn."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")

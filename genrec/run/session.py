@@ -20,7 +20,7 @@ from typing import Any
 from genrec.run.arguments import StageArguments, settings_of
 from genrec.run.checkpoints import last_complete_checkpoint
 from genrec.run.lock import stage_lock
-from genrec.run.processes import check_processes, configure_logging, is_main_process, wait_for_everyone
+from genrec.run.processes import check_processes, configure_logging, is_main_process, leave_processes, wait_for_everyone
 from genrec.run.state import fingerprint_of, read_state, write_state
 
 logger = logging.getLogger(__name__)
@@ -102,6 +102,7 @@ def stage_session(
         session = _open(stage, folder, arguments, mark, is_main, world)
         if session.skip or arguments.estimate:
             yield session
+            leave_processes(world)
             return
         known = {"stage": stage, "fingerprint": mark, "processes": world, "settings": settings, "facts": session.facts}
         started, before = time.time(), float(read_state(folder).get("seconds", 0.0))  # of attempts that were killed
@@ -110,6 +111,7 @@ def stage_session(
         yield session
         if is_main:
             write_state(folder, finished=True, seconds=before + time.time() - started, **known)
+        leave_processes(world)
 
 
 def _open(stage: str, folder: Path, arguments: StageArguments, mark: str, is_main: bool, world: int) -> Session:

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from trl import SFTConfig
 
 from genrec.llm.backbones import TinyConfig, build_tiny
+from genrec.run.processes import leave_processes
 from sage.gradient.trainer import AdaptiveSFTTrainer
 from sage.gradient.weights import AdaptiveGradient
 
@@ -79,3 +80,4 @@ if __name__ == "__main__":
     if os.environ.get("RANK") == "0":
         plain = finished.accelerator.unwrap_model(finished.model)
         torch.save(plain.state_dict(), Path(sys.argv[1]) / "weights.pt")
+    leave_processes(finished.accelerator.num_processes)

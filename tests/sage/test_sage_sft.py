@@ -121,6 +121,6 @@ def test_two_processes_take_part_in_the_lists(tmp_path: Path) -> None:
     env = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(HERE.parents[1]), "OMP_NUM_THREADS": "1"}
     command = [*launcher, str(HERE / "two_sage.py"), str(tmp_path)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
     assert all(torch.equal(first[name], value) for name, value in second.items())

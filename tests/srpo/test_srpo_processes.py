@@ -39,7 +39,7 @@ def pair(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[See
         text=True,
         timeout=240,
     )
-    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.returncode == 0, result.stderr
     return [json.loads((output / f"seen_2_{rank}.json").read_text()) for rank in range(2)]
 
 

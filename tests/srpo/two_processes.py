@@ -13,6 +13,8 @@ from typing import Any
 
 from srpo_toys import Replay, arguments, make_trainer, rows
 
+from genrec.run.processes import leave_processes
+
 GROUPS = 4  # groups per generation over all processes
 
 
@@ -46,6 +48,7 @@ def main(model: Path, output: Path) -> None:
         for name, dead in (("replay", False), ("dead", True))
     }
     (output / f"seen_{world_size}_{rank}.json").write_text(json.dumps(seen))
+    leave_processes(world_size)
 
 
 if __name__ == "__main__":
