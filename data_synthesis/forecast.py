@@ -27,7 +27,7 @@ class Forecast:
     """What the questions of a command cost if every first answer is accepted.
 
     Attributes:
-        requests: Questions.
+        requests: Requests: one per question, or one per field where an answer is written field by field.
         read: Prompt tokens, an upper estimate: a third of the bytes.
         written: Answer tokens, if a text has 60 words.
         most: Answer tokens, if every answer reaches its limit.
@@ -54,14 +54,16 @@ class Forecast:
             most_tokens: Longest answer.
         """
         read = sum(prompt.estimated_tokens for prompt in prompts)
+        asked = sum(prompt.requests for prompt in prompts)
         texts = len(prompts[0].schema["properties"]) if prompts else 0
-        each = min(most_tokens, round(texts * WORDS_PER_TEXT * TOKENS_PER_WORD))
-        usage, worst = Usage(read, each * len(prompts)), Usage(read, most_tokens * len(prompts))
-        waits = [len(prompts) * SECONDS_PER_ANSWER / job.concurrency / 60]
-        waits += [len(prompts) / job.requests_per_minute] if job.requests_per_minute else []
+        each = round(texts * WORDS_PER_TEXT * TOKENS_PER_WORD)
+        worst = Usage(read, most_tokens * asked)
+        usage = Usage(read, min(each * len(prompts), worst.completion))
+        waits = [asked * SECONDS_PER_ANSWER / job.concurrency / 60]
+        waits += [asked / job.requests_per_minute] if job.requests_per_minute else []
         waits += [worst.total / job.tokens_per_minute] if job.tokens_per_minute else []
         price = job.prices.of
-        return cls(len(prompts), read, usage.completion, worst.completion, price(usage), price(worst), max(waits))
+        return cls(asked, read, usage.completion, worst.completion, price(usage), price(worst), max(waits))
 
     def lines(self, priced: bool) -> dict[str, str]:
         """Readable values by name."""
@@ -132,7 +134,7 @@ class _Unasked:
 
     def __init__(self, config: EngineConfig) -> None:
         self.name, self.max_output_tokens = config.model, config.max_output_tokens
-        self.settings: Mapping[str, Any] = {}
+        self.settings: Mapping[str, Any] = {"stepwise": True} if config.stepwise else {}
 
     async def complete(self, prompt: Prompt) -> Any:
         """An estimate asks nothing."""

@@ -15,7 +15,6 @@ from typing import Any
 
 from data_synthesis.engines import Answer, Engine, Message, Prompt, Transient, Usage
 
-MOST_STEP_TOKENS = 80
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
 _NUMBER = re.compile(r"\b\d{1,3}\b")
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ def test_estimate_adds_up_without_asking(capsys: pytest.CaptureFixture[str]) -> 
     lines = dict(line.rsplit(None, 1) for line in capsys.readouterr().out.splitlines() if "minutes" not in line)
     assert lines["requests"] == "10"
     assert float(lines["money, about"]) == float(lines["prompt tokens, at most"].replace(",", ""))
+
+
+def test_estimate_counts_a_request_per_field_where_answers_are_written_so(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--data", "toy", "--engine", "openai", "--model", "m", "--max_output_tokens", "100", "max_chains=10"]
+    found = {}
+    for stepwise in ("false", "true"):
+        assert main(["estimate", "cot", *words, f"stepwise={stepwise}"]) == 0
+        found[stepwise] = dict(re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines())
+    assert [found[s]["requests"] for s in ("false", "true")] == ["10", "50"]  # five fields
+    assert [found[s]["answer tokens, at most"] for s in ("false", "true")] == ["1,000", "5,000"]
+    assert [found[s]["answer tokens, about"] for s in ("false", "true")] == ["1,000", "4,200"]  # 5 x 60 x 1.4 x 10
 
 
 def test_estimate_of_all_commands_ends_with_their_sum(capsys: pytest.CaptureFixture[str]) -> None:
