@@ -57,14 +57,14 @@ def attention_weights(
     softmax: bool = False,
 ) -> Tensor:
     """Weights (B, Q, K) of `sigmoid_attention`, zero where the mask is False; see there for the arguments."""
-    scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
+    scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-1, -2)
     seen = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
     scores, seen = torch.broadcast_tensors(scores, seen)  # one query may stand for all rows of the mask
     if bias is None:
         bias = 0.0 if softmax else -seen.sum(-1, keepdim=True).clamp_min(1).to(scores.dtype).log()
     scores = scores + bias
     if not softmax:
-        return torch.sigmoid(scores).masked_fill(~seen, 0.0)
+        return torch.where(seen, torch.sigmoid(scores), 0.0)
     lowest = torch.finfo(scores.dtype).min  # not -inf: a row without keys would be NaN
     return scores.masked_fill(~seen, lowest).softmax(-1).masked_fill(~seen, 0.0)
 

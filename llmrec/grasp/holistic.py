@@ -9,9 +9,12 @@ Legend: B sequences, L positions, d width, w text width. `seen` and masks are Tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genrec.backbones.transformer import initialise
@@ -53,17 +56,17 @@ class Attend(nn.Module):
         if config.attention and not config.softmax:
             self.bias = nn.Parameter(torch.zeros(()))
 
-    def weights(self, query: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Weights (B, Q, K) of tokens (B, K, d) for queries (B, Q, d)."""
-        count = mask.sum(-1, keepdim=True).clamp_min(1).to(query.dtype)
+    def project(self, tokens: Tensor) -> list[Tensor]:
+        """What a token gives by itself: its value, and its key where weights are learnt, each (..., d)."""
+        return [self.value(tokens), *([self.key(tokens)] if self.config.attention else [])]
+
+    def weights(self, query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
+        """Weights (B, Q, K) of keys (B, K, d) for projected queries (B, Q, d)."""
+        count = mask.sum(-1, keepdim=True, dtype=query.dtype).clamp_min(1)
         if not self.config.attention:
             return mask / count
         bias = None if self.config.softmax else self.bias - count.log()
-        return attention_weights(self.query(query), self.key(tokens), bias, mask, softmax=self.config.softmax)
-
-    def forward(self, query: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Mixed tokens (B, Q, d)."""
-        return self.weights(query, tokens, mask) @ self.value(tokens)
+        return attention_weights(query, key, bias, mask, softmax=self.config.softmax)
 
 
 class HolisticAttention(nn.Module):
@@ -92,14 +95,32 @@ class HolisticAttention(nn.Module):
         )
         self.apply(initialise)
 
+    def parts(self, items: Tensor, similar_items: Tensor) -> list[Tensor]:
+        """All that one item gives by itself, whoever asks: when serving, the rows of a table.
+
+        Args:
+            items: (..., d) item vectors.
+            similar_items: (..., w) text of the items like them.
+
+        Returns:
+            Tensors (..., d): the vector, its share of the adapter's first layer, value and key of the fine-grained
+            attention, value, key and query of the global one; only those that this configuration uses.
+        """
+        normed = self.norm(items)
+        own = F.linear(normed, self.shares()[0], self._first.bias)
+        found = [items, own, *self.fine.project(normed)]
+        if self.config.global_features:
+            found += self.wide.project(self.others_norm(self.others[1](similar_items)))
+            found += [self.wide.query(normed)] if self.config.attention else []
+        return found
+
     def forward(
-        self, items: Tensor, similar_items: Tensor, users: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
+        self, parts: Sequence[Tensor], users: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
     ) -> Tensor:
         """Enriched item vectors.
 
         Args:
-            items: (B, L, d) item vectors.
-            similar_items: (B, L, w) text of the items like them.
+            parts: `parts` of the items, each (B, L, d).
             users: (B, w) the users' own text.
             similar_users: (B, w) text of the users like them.
             known: (B,), True for users with a text.
@@ -108,25 +129,42 @@ class HolisticAttention(nn.Module):
         Returns:
             (B, L, d).
         """
-        normed, user = self.norm(items), self.user_vectors(users, known)
-        fine = self.fine(user, normed, seen)  # one query for all positions, each with its own mask
-        parts = [normed, fine if self.config.attention else fine + user]  # plain means would forget who asks
+        user, shares = self.user_vectors(users, known), self.shares()
+        query = self.fine.query(user) if self.config.attention else user
+        fine = self.fine.weights(query, parts[3 if self.config.attention else 2], seen) @ parts[2]
+        fine = fine if self.config.attention else fine + user  # plain means would forget who asks
+        hidden = parts[1] + F.linear(fine, shares[1])
         if self.config.global_features:
-            parts.append(self.wide(normed + user, *self.tokens(similar_items, similar_users, known, seen)))
-        return items + self.adapter(torch.cat(parts, dim=-1))
+            weights, values = self.global_attention(parts, user, similar_users, known, seen)
+            hidden = hidden + F.linear(weights @ values, shares[2])
+        _, gelu, dropout, last = self.adapter
+        return parts[0] + last(dropout(gelu(hidden)))
+
+    def shares(self) -> Sequence[Tensor]:
+        """The adapter's first weights by what they read: the item, the fine-grained attention, the global one."""
+        return self._first.weight.split(self._first.out_features, dim=1)
+
+    @property
+    def _first(self) -> nn.Linear:
+        """The adapter's first layer."""
+        return cast(nn.Linear, self.adapter[0])
+
+    def global_attention(
+        self, parts: Sequence[Tensor], user: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Weights (B, L, 1 + L) and values (B, 1 + L, d) of similar users, who come first, and similar items."""
+        first = self.wide.project(self.others_norm(self.others[0](similar_users))[:, None])
+        mask = torch.cat([known[:, None, None].expand(-1, seen.shape[1], 1), seen], dim=2)
+        if not self.config.attention:
+            values = torch.cat([first[0], parts[3]], dim=1)
+            return self.wide.weights(user, values, mask), values
+        values, keys = (torch.cat(pair, dim=1) for pair in zip(first, parts[4:6], strict=True))
+        query = parts[6] + F.linear(user, self.wide.query.weight)
+        return self.wide.weights(query, keys, mask), values
 
     def user_vectors(self, users: Tensor, known: Tensor) -> Tensor:
         """Queries (B, 1, d): the projected text, or one learnt vector for users that are not known."""
         return torch.where(known[:, None], self.user(users), self.unknown)[:, None]
-
-    def tokens(
-        self, similar_items: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Tokens (B, 1 + L, d) of the global attention, similar users first, and its mask (B, L, 1 + L)."""
-        users, items = self.others
-        tokens = torch.cat([users(similar_users)[:, None], items(similar_items)], dim=1)
-        first = known[:, None, None].expand(-1, seen.shape[1], 1)
-        return self.others_norm(tokens), torch.cat([first, seen], dim=2)
 
 
 def visible(inputs: Tensor, num_items: int, causal: bool) -> Tensor:

@@ -11,10 +11,12 @@ Legend: B sequences, L positions, V items, d width, w text width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -51,6 +53,7 @@ class Grasp(EnrichedModel):
     ) -> None:
         """Make the weights around the backbone."""
         super().__init__(backbone)
+        self._parts: Tensor | None = None  # of all items, kept in evaluation mode
         check_features(features, backbone.num_items)
         if not 0.0 <= user_dropout <= 1.0:
             raise ValueError(f"user_dropout must be in [0, 1], got {user_dropout}")
@@ -82,21 +85,34 @@ class Grasp(EnrichedModel):
         if self.training and self.user_dropout:
             hidden = torch.rand(len(users), device=users.device) < self.user_dropout
             users = users.masked_fill(hidden, -1)
-        mixed = self.mix(*self.read(inputs, users, table))
+        mixed = self.mix(self.item_parts(inputs, table), *self.read(inputs, users))
         return self.backbone.contextualise(mixed, inputs)
 
-    def read(self, inputs: Tensor, users: Tensor, table: Tensor) -> tuple[Tensor, ...]:
-        """Arguments of the holistic attention for inputs (B, L) of users (B,)."""
-        items, people = ("similar_items", "similar_users") if self.holistic.similar else ("items", "users")
+    def item_parts(self, inputs: Tensor, table: Tensor) -> Sequence[Tensor]:
+        """`HolisticAttention.parts` of inputs (B, L): computed in training, looked up in a kept table when judging."""
+        if self.training or table is not self._table or self._read is None:
+            return self._compute_parts(inputs, table)
+        if self._parts is None:
+            everything = torch.arange(len(self._read), device=table.device)
+            self._parts = torch.cat(self._compute_parts(everything, table), dim=-1)
+        return F.embedding(inputs, self._parts).split(table.shape[1], dim=-1)
+
+    def _compute_parts(self, inputs: Tensor, table: Tensor) -> list[Tensor]:
+        """The parts of inputs of any shape."""
+        texts = "similar_items" if self.holistic.similar else "items"
+        return self.mix.parts(self.embed(inputs, table), self.features.rows(texts, inputs))
+
+    def forget(self) -> None:
+        """Drop the kept tables: the weights have changed."""
+        self._parts = None
+        super().forget()
+
+    def read(self, inputs: Tensor, users: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the holistic attention knows of users (B,), and what positions of inputs (B, L) may see."""
+        people = "similar_users" if self.holistic.similar else "users"
         known = (users >= 0) & (users < self.features.counts[1])
-        return (
-            self.embed(inputs, table),
-            self.features.rows(items, inputs),
-            self.features.rows("users", users),
-            self.features.rows(people, users),
-            known,
-            visible(inputs, self.num_items, self.backbone.causal),
-        )
+        texts, similar = self.features.rows("users", users), self.features.rows(people, users)
+        return texts, similar, known, visible(inputs, self.num_items, self.backbone.causal)
 
     @torch.no_grad()
     def global_weights(self, users: NDArray[np.int64], histories: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
@@ -110,9 +126,9 @@ class Grasp(EnrichedModel):
         self._judge()
         inputs, last = self.backbone.prepare(histories)
         asked = torch.as_tensor(users, device=inputs.device)
-        items, similar_items, texts, similar_users, known, seen = self.read(inputs, asked, self.scoring_table())
-        query = self.mix.norm(items) + self.mix.user_vectors(texts, known)
-        weights = self.mix.wide.weights(query, *self.mix.tokens(similar_items, similar_users, known, seen))
+        texts, similar_users, known, seen = self.read(inputs, asked)
+        parts, user = self.item_parts(inputs, self.scoring_table()), self.mix.user_vectors(texts, known)
+        weights, _ = self.mix.global_attention(parts, user, similar_users, known, seen)
         rows = weights[torch.arange(len(last), device=last.device), last, 1:].cpu().numpy()
         kept = [min(len(history), self.backbone.config.max_history) for history in histories]
         return [row[:count] for row, count in zip(rows, kept, strict=True)]
