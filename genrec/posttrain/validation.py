@@ -93,13 +93,15 @@ def validation_history(folder: Path) -> list[dict[str, float]]:
 def best_step(folder: Path, metric: str) -> int:
     """Step with the largest metric; the earliest among equals, and step 0 (no training) takes part.
 
+    Where every score is 0 the validation users say nothing, and the last step is taken: training is not thrown away.
+
     Raises:
         ValueError: when nothing was scored yet.
     """
     rows = validation_history(folder)
     if not rows:
         raise ValueError(f"no validation scores in '{folder}'.")
-    return int(max(rows, key=lambda row: (row[metric], -row["step"]))["step"])
+    return int(max(rows, key=lambda row: (row[metric], -row["step"] if row[metric] else row["step"]))["step"])
 
 
 def load_best(model: torch.nn.Module, folder: Path) -> None:
