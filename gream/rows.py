@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from genrec.posttrain.soft_labels import SoftLabels
 from genrec.run.estimate import Estimate, estimate, memory_gib
 from gream.alignment import AlignmentConfig, build_alignment_rows
 from gream.alignment.counts import packing_counts, row_counts
-from gream.alignment.swaps import build_swap_table
-from gream.baselines import load_sasrec
 from gream.curriculum import CurriculumSampler, build_reasoning_rows, join_rows
 from gream.prompts import TASKS
 from gream.prompts.wordings import SEQUENTIAL
@@ -30,11 +30,10 @@ def alignment_rows(stage: StageModel) -> Any:
     a, w, seed = stage.arguments, stage.workspace, stage.config.seed
     assert isinstance(a, SupervisedArguments)
     weights = {task: float(a.text_repeats) for task in TASKS} | {SEQUENTIAL: float(a.history_repeats)}
-    config = AlignmentConfig(
-        packed=a.packed, overlap=a.overlap, weights=weights, swap_share=a.swap_share, drop_share=a.drop_share, seed=seed
-    )
-    swaps = build_swap_table(load_sasrec(w.sasrec).score_histories, w.split.train) if a.swap_share else None
-    rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config, swaps=swaps)
+    shares = {name: getattr(a, name) for name in ("swap_share", "teacher_share", "drop_share")}
+    config = AlignmentConfig(packed=a.packed, overlap=a.overlap, weights=weights, seed=seed, **shares)
+    teacher = stage.teacher
+    rows = build_alignment_rows(w.split, w.dataset, stage.formatter, w.chains, config=config, teacher=teacher)
     rows = _sample(rows, a.align_rows, seed)
     stage.session.facts["rows"] = counts = row_counts(rows)
     stage.session.facts["packing"] = packing = packing_counts(
@@ -46,6 +45,25 @@ def alignment_rows(stage: StageModel) -> Any:
     logger.info("rows, tokens and targets per task: %s", counts)
     logger.info("packed histories need %.3f of the tokens of expanded ones: %s", packing["ratio"], packing)
     return rows
+
+
+def soft_labels(stage: StageModel) -> SoftLabels | None:
+    """The teacher's share in the labels, None where `teacher_share` is 0.
+
+    Raises:
+        ValueError: items of different numbers of tokens, over which a mixture has no levels.
+    """
+    a, sid = stage.arguments, stage.formatter.sid_ids
+    assert isinstance(a, SupervisedArguments)
+    if not a.teacher_share or stage.teacher is None:
+        return None
+    tokens = [sid(item) for item in range(stage.workspace.dataset.num_items)]
+    if len(lengths := {len(ids) for ids in tokens}) > 1:
+        raise ValueError(
+            f"items have {sorted(lengths)} tokens; teacher_share needs an index of one length (collisions: reassign, "
+            "no variable budget), or set teacher_share: 0"
+        )
+    return SoftLabels(partial(stage.teacher.mixture, share=a.teacher_share), np.array(tokens))
 
 
 def _sample(rows: Any, size: int, seed: int) -> Any:

@@ -225,6 +225,13 @@ class SupervisedArguments(TrainingStageArguments):
             "CE-SASRec expects there; teaches the long tail. Use it with history_repeats."
         },
     )
+    teacher_share: float = field(
+        default=0.0,
+        metadata={
+            "help": "Weight of that SASRec's guesses in the labels: each next item's label is a mixture of the item "
+            "that came and the guesses, handed down the code levels."
+        },
+    )
     drop_share: float = field(
         default=0.0,
         metadata={"help": "Share of a history's items left out, in every copy anew. Use it with history_repeats."},

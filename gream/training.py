@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ from genrec.posttrain.validation import Scores, ValidationCallback, best_step, l
 from genrec.run import Session
 from genrec.run.checkpoints import remove_checkpoints
 from genrec.sid.vocabulary import added_ids
+from gream.alignment.teacher import TeacherTable, build_teacher_table
+from gream.baselines import load_sasrec
 from gream.prompts import Formatter
 from gream.recommend import load_parts, save_recommender
 from gream.recommend.folder import Parts
-from gream.settings import ReasonArguments, TrainingStageArguments
+from gream.settings import ReasonArguments, SupervisedArguments, TrainingStageArguments
 from gream.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -82,6 +85,14 @@ class StageModel:
             self.parts.catalogue,
             self.parts.prompt_config,
         )
+
+    @cached_property
+    def teacher(self) -> TeacherTable | None:
+        """What the index stage's CE-SASRec expects in the training histories; None where no setting asks for it."""
+        a, w = self.arguments, self.workspace
+        if not isinstance(a, SupervisedArguments) or not max(a.swap_share, a.teacher_share):
+            return None
+        return build_teacher_table(load_sasrec(w.sasrec).score_histories, w.split.train)
 
     @property
     def peft_config(self) -> Any:

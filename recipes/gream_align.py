@@ -26,7 +26,7 @@ def main() -> None:
         if session.skip:
             return
         from genrec.posttrain.sft import RecSFTTrainer
-        from gream.rows import alignment_rows, estimate_rows
+        from gream.rows import alignment_rows, estimate_rows, soft_labels
         from gream.training import StageModel
         from gream.validation import DIRECT, direct_validation
 
@@ -41,6 +41,7 @@ def main() -> None:
             rows,
             processing_class=stage.parts.tokenizer,
             dropout=arguments.dropout,
+            soft_labels=soft_labels(stage),
             peft_config=stage.peft_config,
             callbacks=stage.callbacks(direct_validation(stage), DIRECT),
         )

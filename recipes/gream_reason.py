@@ -32,7 +32,7 @@ def main() -> None:
         from genrec.data.files import write_json
         from genrec.posttrain.sft import RecSFTTrainer
         from gream.curriculum import mix_over_steps
-        from gream.rows import curriculum_rows, estimate_rows
+        from gream.rows import curriculum_rows, estimate_rows, soft_labels
         from gream.training import StageModel
         from gream.validation import REASONING, both_validations
 
@@ -50,6 +50,7 @@ def main() -> None:
             processing_class=stage.parts.tokenizer,
             sampler=sampler,
             dropout=arguments.dropout,
+            soft_labels=soft_labels(stage),
             peft_config=stage.peft_config,
             callbacks=stage.callbacks(both_validations(stage), REASONING),
         )

@@ -16,6 +16,8 @@ from genrec.posttrain.compact_head import add_compact_head
 from genrec.posttrain.dropout import add_dropout
 from genrec.posttrain.lora import expose_head_bias
 from genrec.posttrain.rows import IGNORED, RecCollator, labelled_rows, labels_of
+from genrec.posttrain.soft_labels import COLUMN as TEACHER
+from genrec.posttrain.soft_labels import SoftCollator, SoftLabels
 
 __all__ = ["EpochOfSampler", "RecCollator", "RecSFTTrainer", "labelled_rows", "labels_of"]
 
@@ -46,6 +48,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         processing_class: the tokenizer.
         sampler: order of the rows, for instance a `CurriculumSampler`; None groups rows of like length.
         dropout: share dropped from embeddings and block outputs while training, see `add_dropout`.
+        soft_labels: a teacher whose guesses share the labels of rows that name its entries in a column `teacher`.
         kwargs: passed on to SFTTrainer.
 
     Raises:
@@ -64,14 +67,19 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         processing_class: Any = None,
         sampler: Sampler[int] | None = None,
         dropout: float = 0.0,
+        soft_labels: SoftLabels | None = None,
         **kwargs: Any,
     ) -> None:
-        _check(args, sampler)
+        _check(args, sampler, soft_labels)
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
-        table = labelled_rows(train_dataset, args.max_length, self.kept_columns)
+        kept = self.kept_columns if soft_labels is None else (*self.kept_columns, TEACHER)
+        table = labelled_rows(train_dataset, args.max_length, kept)
         held_out = None if eval_dataset is None else labelled_rows(eval_dataset, args.max_length)
         self.row_sampler = sampler or _grouped(table, args)
-        collator = RecCollator(_pad_id(processing_class), args.pad_to_multiple_of)
+        collator: Any = RecCollator(_pad_id(processing_class), args.pad_to_multiple_of)
+        if soft_labels is not None:
+            args.remove_unused_columns = False  # the teacher's entries are no argument of the model
+            collator = SoftCollator(collator, soft_labels)
         super().__init__(
             model=model,
             args=args,
@@ -118,8 +126,13 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         return {"tokens_per_second": tokens / seconds, "targets_per_second": targets / seconds}
 
 
-def _check(args: SFTConfig, sampler: Any) -> None:
-    """Refuse settings that would break the rows or their order."""
+def _check(args: SFTConfig, sampler: Any, soft_labels: Any) -> None:
+    """Refuse settings that would break the rows, their order or their labels."""
+    if soft_labels is not None and (args.loss_type != "nll" or args.label_smoothing_factor):
+        raise ValueError(
+            f"a teacher's labels need loss_type 'nll' and no label smoothing, got {args.loss_type!r} and "
+            f"{args.label_smoothing_factor}"
+        )
     if args.packing or args.padding_free:
         raise ValueError("packing and padding_free are not supported: rows are packed by history already")
     if getattr(sampler, "covers_all_epochs", False) and args.num_train_epochs != 1:

@@ -22,7 +22,9 @@ class AlignmentConfig:
         limits: task -> most sources used. Default no limit.
         wording_variety: share of rows that use another wording than the fixed one of evaluation, in [0, 1].
         swap_share: share of the items of sequential rows that a teacher's guess replaces, see
-            `gream.alignment.swaps`.
+            `gream.alignment.teacher`.
+        teacher_share: weight of a teacher's guesses in the labels of sequential rows; above 0 the rows name the
+            teacher's positions.
         drop_share: share of the items of sequential rows that each copy of a history leaves out.
         max_text_words: most words of an item text in a prompt or completion.
         max_title_words: most words of a title in a completion.
@@ -39,6 +41,7 @@ class AlignmentConfig:
     limits: Mapping[str, int] = field(default_factory=dict)
     wording_variety: float = 0.5
     swap_share: float = 0.0
+    teacher_share: float = 0.0
     drop_share: float = 0.0
     max_text_words: int = 48
     max_title_words: int = 24
@@ -59,9 +62,9 @@ class AlignmentConfig:
                 raise ValueError(f"{where} holds negative values {negative}; use 0 to leave a task out")
         if not 0.0 <= self.wording_variety <= 1.0:
             raise ValueError(f"wording_variety is {self.wording_variety} but must lie in [0, 1]")
-        for name, share in (("swap_share", self.swap_share), ("drop_share", self.drop_share)):
-            if not 0.0 <= share < 1.0:
-                raise ValueError(f"{name} is {share} but must lie in [0, 1)")
+        for name in ("swap_share", "teacher_share", "drop_share"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)} but must lie in [0, 1)")
         if self.max_text_words < 1 or self.max_title_words < 1:
             raise ValueError("max_text_words and max_title_words must be at least 1")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from genrec.data.chains import Chain
 from gream.alignment.config import AlignmentConfig
-from gream.alignment.swaps import SwapTable
+from gream.alignment.teacher import TeacherTable
 from gream.prompts import TASKS, Formatter
 from gream.prompts.wordings import WORDINGS
 
@@ -24,14 +24,14 @@ class Corpus:
         formatter: the formatter, which holds catalogue and index.
         chains: dense user -> chains over that user's training items.
         config: the choices.
-        swaps: a teacher's candidates, needed where `config.swap_share` is positive.
+        teacher: a teacher's candidates, needed where `config.swap_share` or `config.teacher_share` is positive.
     """
 
     histories: Sequence[np.ndarray]
     formatter: Formatter
     chains: Mapping[int, list[Chain]]
     config: AlignmentConfig
-    swaps: SwapTable | None = None
+    teacher: TeacherTable | None = None
     _attributes: dict[int, dict[str, list[str]]] = field(default_factory=dict)
 
     def generator(self, task: str) -> np.random.Generator:
@@ -54,14 +54,25 @@ class Corpus:
         extra = np.sort(rng.permutation(len(sources))[:rest])
         return [*list(sources) * passes, *(sources[int(i)] for i in extra)]
 
-    def history(self, user: int, rng: np.random.Generator) -> list[int]:
-        """Return a copy of a user's training items, with swapped and left out ones where that is asked for."""
+    def history(self, user: int, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+        """Return a copy of a user's training items, with swapped and left out ones where that is asked for.
+
+        Returns:
+            The items, and the place in the training history that each stands at.
+        """
         items = np.asarray(self.histories[user], dtype=np.int64)
-        if self.swaps is not None and self.config.swap_share > 0:
-            items = self.swaps.swap(user, items, self.config.swap_share, rng)
+        if self.teacher is not None and self.config.swap_share > 0:
+            items = self.teacher.swap(user, items, self.config.swap_share, rng)
+        places = np.arange(len(items))
         if self.config.drop_share > 0:
-            items = thinned(items, self.config.drop_share, rng)
-        return [int(item) for item in items]
+            places = kept_places(len(items), self.config.drop_share, rng)
+        return items[places].tolist(), places.tolist()
+
+    def positions(self, user: int, places: Sequence[int]) -> list[int]:
+        """Return the teacher's positions of places in a user's training history."""
+        if self.teacher is None:
+            return []
+        return [int(self.teacher.starts[user]) + place for place in places]
 
     def pick_wording(self, task: str, rng: np.random.Generator) -> int:
         """Draw a wording: 0 with probability `1 - wording_variety`, else one of the others."""
@@ -77,23 +88,21 @@ class Corpus:
         return self._attributes[item]
 
 
-def thinned(items: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+def kept_places(length: int, share: float, rng: np.random.Generator) -> np.ndarray:
     """Leave out a share of a history at random, so that no row is seen twice; two items always stay.
 
     Args:
-        items: (T,) items, oldest first.
+        length: number of items T.
         share: probability that an item is left out.
         rng: generator of the choice.
 
     Returns:
-        At least min(T, 2) items in their order.
+        At least min(T, 2) rising places.
 
     Source: ours; item dropout as in sequence augmentation (CL4SRec's crop and mask, Xie et al. 2022).
     """
-    kept = rng.random(len(items)) >= share
-    if kept.sum() >= 2:
-        return items[kept]
-    return items[np.sort(rng.permutation(len(items))[:2])]
+    kept = np.flatnonzero(rng.random(length) >= share)
+    return kept if len(kept) >= 2 else np.sort(rng.permutation(length)[:2])
 
 
 def chains_by_user(

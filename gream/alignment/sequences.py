@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gream.alignment.corpus import Corpus
 from gream.alignment.packing import Chunk, expand_history, pack_history
@@ -62,16 +63,31 @@ class SequenceRows:
         return self._openings[wording]
 
 
-def sequence_rows(corpus: Corpus) -> Iterator[Encoded]:
+class TokenRow(NamedTuple):
+    """A row of tokens.
+
+    Attributes:
+        input_ids: tokens.
+        completion_mask: 1 means the token is a target.
+        teacher: one position of the teacher's table per next item of the row; none: its tokens are its labels.
+    """
+
+    input_ids: list[int]
+    completion_mask: list[int]
+    teacher: Sequence[int] = ()
+
+
+def sequence_rows(corpus: Corpus) -> Iterator[TokenRow]:
     """Yield the rows of all users with at least two training items."""
     config, max_history = corpus.config, corpus.formatter.config.max_history
     rows, rng = SequenceRows(corpus.formatter), corpus.generator(SEQUENTIAL)
     users = [user for user, history in enumerate(corpus.histories) if len(history) >= 2]
     for user in corpus.select(SEQUENTIAL, users, rng):
-        history = corpus.history(user, rng)
+        history, places = corpus.history(user, rng)
         wording = corpus.pick_wording(SEQUENTIAL, rng)
         for chunk in chunks_of(len(history), max_history, config.packed, config.overlap_for(max_history)):
-            yield rows.encode(history, chunk, wording)
+            taught = places[chunk.first_target : chunk.stop] if config.teacher_share else ()
+            yield TokenRow(*rows.encode(history, chunk, wording), corpus.positions(user, taught))
 
 
 def chunks_of(length: int, max_history: int, packed: bool, overlap: int) -> list[Chunk]:

@@ -11,6 +11,7 @@ import numpy as np
 from genrec.data.chains import Chain
 from gream.alignment.build import table_of
 from gream.alignment.corpus import chains_by_user
+from gream.alignment.sequences import TokenRow
 from gream.prompts import Formatter
 from gream.prompts.tokens import Pair
 from gream.prompts.wordings import REASONING, WORDINGS
@@ -43,7 +44,8 @@ def build_reasoning_rows(
         seed: seed of the wordings.
 
     Returns:
-        Table with `input_ids`, `completion_mask` and `task` ("reasoning"), in the order of the chains.
+        Table with `input_ids`, `completion_mask`, `task` ("reasoning") and an empty `teacher`, in the order of
+        the chains.
 
     Raises:
         ValueError: when no row comes out, or a chain leaves the training data.
@@ -61,7 +63,7 @@ def build_reasoning_rows(
             len(encoded),
             max_length,
         )
-    return table_of((REASONING, row) for row in kept)
+    return table_of((REASONING, TokenRow(*row)) for row in kept)
 
 
 def join_rows(align: RowTable, reason: RowTable) -> RowTable:

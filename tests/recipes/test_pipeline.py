@@ -24,7 +24,8 @@ FLAGS = {
         --sasrec_hidden 16""",
     "cot": "--max_chains 120 --per_user 1",
     "align": """--max_steps 9 --validate_every 4 --save_steps 3 --validation_users 16 --num_beams 5
-        --per_device_train_batch_size 16 --text_repeats 0.5 --report_to tensorboard""",
+        --per_device_train_batch_size 16 --text_repeats 0.5 --swap_share 0.2 --teacher_share 0.4
+        --report_to tensorboard""",
     "reason": """--epochs 2 --align_rows 32 --save_steps 4 --validate_every 6 --validation_users 8
         --validation_samples 2 --per_device_train_batch_size 16 --max_new_tokens 48""",
     "srpo": """--max_steps 4 --save_steps 2 --validate_every 3 --num_generations 4 --per_device_train_batch_size 8

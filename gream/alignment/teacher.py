@@ -1,12 +1,13 @@
-"""What else might have come next? Histories in which a conventional recommender's guess stands for some items.
+"""What else might have come next? A conventional recommender's guesses beside the item that came.
 
 A history names one next item where many would have done, and an item of the long tail is named so rarely that a
-language model never learns when to say it. CE-SASRec knows: it has a vector for every item. Each copy of a history
-therefore gets a share of its items replaced by draws from SASRec's next-item distribution at that position. The
-expected target is then a mixture of the true item and the teacher's distribution, on all code levels at once.
+language model never learns when to say it. CE-SASRec knows: it has a vector for every item. Its guesses enter in two
+ways, each with a share of its own: every copy of a history gets some items replaced by draws from the guesses (`swap`),
+and the label of every next item becomes a mixture of the true item and the guesses (`mixture`), which
+`genrec.posttrain.soft_labels` hands down the code levels.
 
 Legend: P training positions, K candidates kept per position, U users.
-Source: ours; in expectation it is sequence-level distillation (Kim and Rush 2016) with the true items kept.
+Source: ours; sequence-level and word-level distillation (Kim and Rush 2016) with the true items kept.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ Score = Callable[[Sequence[NDArray[np.int64]]], Tensor]  # histories -> (n, num_
 
 
 @dataclass(frozen=True)
-class SwapTable:
+class TeacherTable:
     """A teacher's candidates at every training position.
 
     Attributes:
         starts: (U + 1,) first position of each user; position `starts[u] + t` is item t of user u.
+        truth: (P,) the item that came.
         items: (P, K) candidate items, most probable first.
         cumulated: (P, K) cumulated probabilities, the last entry is 1; all zero where there is no history.
     """
 
     starts: NDArray[np.int64]
+    truth: NDArray[np.int32]
     items: NDArray[np.int32]
     cumulated: NDArray[np.float32]
 
@@ -56,10 +59,25 @@ class SwapTable:
                 swapped[t] = self.items[row, int(np.searchsorted(self.cumulated[row, :-1], drawn[t], side="right"))]
         return swapped
 
+    def mixture(self, positions: NDArray[np.int64], share: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Candidates of positions with their weights: the item that came, then the teacher's guesses.
 
-def build_swap_table(
+        Args:
+            positions: (M,) positions.
+            share: weight of all guesses together, in [0, 1]; the item that came has the rest.
+
+        Returns:
+            Items and weights, both (M, 1 + K); where the teacher guesses nothing the item that came has all.
+        """
+        guesses = np.diff(self.cumulated[positions], axis=1, prepend=0.0)
+        first = 1.0 - share * self.cumulated[positions, -1:]
+        items = np.concatenate([self.truth[positions, None], self.items[positions]], axis=1).astype(np.int64)
+        return items, np.concatenate([first, share * guesses], axis=1).astype(np.float32)
+
+
+def build_teacher_table(
     score: Score, histories: Sequence[NDArray[np.int64]], *, candidates: int = 64, batch_size: int = 512
-) -> SwapTable:
+) -> TeacherTable:
     """Ask a teacher for its candidates at every training position.
 
     A user's own training items are no candidates (they are the true answer, or bought already), and neither are items
@@ -85,7 +103,8 @@ def build_swap_table(
         rows = np.array([starts[user] + t for user, t in batch])
         scores = score([histories[user][:t] for user, t in batch])
         items[rows], cumulated[rows] = best_candidates(scores, known, [histories[user] for user, _ in batch], width)
-    return SwapTable(starts, items, cumulated)
+    truth = np.concatenate([np.asarray(h, dtype=np.int32) for h in histories])
+    return TeacherTable(starts, truth, items, cumulated)
 
 
 def best_candidates(
