@@ -231,6 +231,7 @@ def test_two_processes_train_a_stage_and_write_it_once(toy_run, tmp_path):
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", "0"]
     launch += ["--config_file", str(ROOT / "accelerate_configs" / "cpu_2proc.yaml")]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
+    environment["PYTHONFAULTHANDLER"] = "1"  # an abort says where
     more = ["--max_steps", "2", "--validate_every", "0", "--save_steps", "2"]
     done = subprocess.run([*launch, *command("align", run_dir, *more)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr  # all of it: what went wrong stands far above the launcher's summary
