@@ -57,7 +57,7 @@ test: export OMP_NUM_THREADS ?= 1
 test: ## the tests, two at a time, and the coverage of genrec and gream
 	$(call bootstrap,$(EXTRAS),$(WITH_VLLM))
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --require-suites \
-		--cov --cov-report=term --cov-fail-under=$(COVERAGE) $(PYTEST_ARGS)
+		--cov --cov-report=term --cov-fail-under=$(COVERAGE) --durations=20 $(PYTEST_ARGS)
 
 lint: ## ruff, mypy and the import contracts
 	$(call bootstrap,dev,0)
