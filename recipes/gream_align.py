@@ -26,7 +26,8 @@ def main() -> None:
         if session.skip:
             return
         from genrec.posttrain.sft import RecSFTTrainer
-        from gream.rows import alignment_rows, estimate_rows, soft_labels
+        from gream.rows import alignment_rows, soft_labels
+        from gream.stage_cost import estimate_rows
         from gream.training import StageModel
         from gream.validation import DIRECT, direct_validation
 

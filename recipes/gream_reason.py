@@ -32,7 +32,8 @@ def main() -> None:
         from genrec.data.files import write_json
         from genrec.posttrain.sft import RecSFTTrainer
         from gream.curriculum import mix_over_steps
-        from gream.rows import curriculum_rows, estimate_rows, soft_labels
+        from gream.rows import curriculum_rows, soft_labels
+        from gream.stage_cost import estimate_rows
         from gream.training import StageModel
         from gream.validation import REASONING, both_validations
 

@@ -24,8 +24,9 @@ def main() -> None:
     with stage_session("srpo", arguments, config, after=("index", arguments.start_from)) as session:
         if session.skip:
             return
-        from gream.rows import anchor_rows, estimate_rollouts, rollout_rows
+        from gream.rollout_rows import anchor_rows, rollout_rows
         from gream.srpo.trainer import SRPOTrainer
+        from gream.stage_cost import estimate_rollouts
         from gream.training import StageModel
         from gream.validation import REASONING, both_validations
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gream import rows
+from gream import rollout_rows as rows
 from gream.settings import SrpoArguments
 
 HISTORIES = [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9, 10, 11], [1, 3, 5, 7]]
