@@ -2,7 +2,7 @@
 
 accelerate launch recipes/gream_eval.py
 accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream.json
-accelerate launch recipes/gream_eval.py --mode reasoning --engine vllm --stages srpo --top_k 64
+accelerate launch recipes/gream_eval.py --mode reasoning --engine vllm --stages srpo
 accelerate launch recipes/gream_eval.py --mode direct --engine server --stages srpo --compare eval_modes/other.jsonl
 
 One mode alone is judged over all users, line by line, so that a killed evaluation continues. Without --mode, direct

@@ -28,7 +28,7 @@ HISTORIES = [[1, 2], [3], [4, 5, 6], [7]]
 
 @pytest.fixture(scope="module")
 def engine(toy: Any) -> PlainEngine:
-    return PlainEngine(toy.runner.model, toy.runner.end_id)
+    return PlainEngine(toy.runner.model, toy.runner.constraint)
 
 
 @pytest.mark.parametrize("beams", ["own", "engine"])
@@ -45,6 +45,7 @@ def test_greedy_chains_and_their_answers_are_the_same(toy, engine, close):
     theirs = with_engine(toy, engine).sample_chains(HISTORIES, 1, GREEDY, close=close)
     for (a,), (b,) in zip(ours, theirs, strict=True):
         assert (b.text, b.item, b.num_tokens, b.format_ok) == (a.text, a.item, a.num_tokens, a.format_ok)
+        assert b.log_prob == pytest.approx(a.log_prob, abs=1e-3)
     assert all(b.item is not None for (b,) in theirs) or not close
 
 

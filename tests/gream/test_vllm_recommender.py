@@ -36,12 +36,14 @@ def toy(folder: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def engine(folder: Path) -> Iterator[Any]:
+def engine(folder: Path, toy: Any) -> Iterator[Any]:
     patch = pytest.MonkeyPatch()
     patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     from genrec.decoding.engines.vllm import VllmEngine
 
-    opened = VllmEngine.open(str(folder), max_model_len=256, max_num_seqs=16, seed=0)
+    opened = VllmEngine.open(
+        str(folder), toy.runner.constraint, max_model_len=256, max_num_seqs=16, max_num_batched_tokens=256
+    )
     yield opened
     opened.close()
     patch.undo()
@@ -61,10 +63,13 @@ def test_vllm_ranks_chains_and_answers_as_transformers_does(toy, engine):
     ours, theirs = (r.sample_chains(HISTORIES, 1, greedy, close=True) for r in (toy, through))
     assert [a.item for (a,) in theirs] == [b.item for (b,) in ours]
     assert [a.text for (a,) in theirs] == [b.text for (b,) in ours]
+    np.testing.assert_allclose([a.log_prob for (a,) in theirs], [b.log_prob for (b,) in ours], atol=1e-3)
 
-    drawn = through.sample_chains(HISTORIES, 6, SamplingConfig(0.7, 0.9, 24, 1), close=True)
+    many = HISTORIES * 4  # more prompts than fit into one step: vLLM cuts some of them in two
+    drawn, again = (through.sample_chains(many, 6, SamplingConfig(0.7, 0.9, 24, 1), close=True) for _ in range(2))
     assert all(sample.item is not None for user in drawn for sample in user)
     assert len({sample.text for sample in drawn[0]}) > 1
+    assert [[s.text for s in user] for user in again] == [[s.text for s in user] for user in drawn], "seeds decide"
 
 
 def test_a_request_beyond_the_engines_limit_is_refused_before_it_is_sent(engine):

@@ -73,7 +73,7 @@ def compare(a: Path, b: Path) -> Path:
 
 def _settings(arguments: EvalArguments, workspace: Workspace, stage: str) -> dict[str, Any]:
     """What decides the result of a journal."""
-    names = ("engine", "mode", "max_users", "num_beams", "reasoning_samples", "temperature", "top_p", "top_k",
+    names = ("engine", "mode", "max_users", "num_beams", "reasoning_samples", "temperature", "top_p",
              "max_new_tokens", "batch_size", "engine_beams", "seed")  # fmt: skip
     return {"stage": stage, "index_hash": workspace.codes.hash, **{name: getattr(arguments, name) for name in names}}
 
@@ -95,8 +95,8 @@ def asker(arguments: EvalArguments, workspace: Workspace, stage: str) -> Iterato
         from genrec.decoding.engines.vllm import VllmEngine
         from gream.recommend.engine_runner import with_engine
 
-        engine = VllmEngine.open(str(folder), seed=a.seed, max_model_len=a.max_model_len)
-        recommender = with_engine(recommender, engine, a.engine_beams, a.top_k)  # type: ignore[arg-type]
+        engine = VllmEngine.open(str(folder), recommender.runner.constraint, max_model_len=a.max_model_len)
+        recommender = with_engine(recommender, engine, a.engine_beams)  # type: ignore[arg-type]
     try:
         yield ask_recommender(recommender, a.mode, k, a.reasoning_samples, config, a.num_beams)
     finally:
