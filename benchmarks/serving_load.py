@@ -1,6 +1,6 @@
 """How many recommendations per second, and how late? A gateway under rising load, the client in this second process.
 
-Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 20] [--bare_vllm] [--out FILE]
+Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 10] [--bare_vllm] [--out FILE]
 
 Open loop: requests start at their time whether or not earlier ones were answered, so a slow server cannot slow the
 load. Each mode runs at rising rates; capacity is the highest rate of accepted answers seen; then three times that rate
@@ -27,7 +27,8 @@ from _origin import bench_origin
 
 from genrec.data.files import read_json, write_json
 
-RATES = {"direct": [5, 10, 20, 40, 80, 120, 160], "reasoning": [0.5, 1, 2, 4, 8, 16]}
+RATES = {"direct": [5, 10, 20, 40, 80, 120, 160], "reasoning": [1, 2, 4, 8, 16]}
+FEWEST = 20  # requests per rate
 PAPER = {"direct": {"p95_ms": 100, "rate": 1000}, "reasoning": {"p95_ms": 500, "rate": 200}}
 
 
@@ -69,7 +70,7 @@ async def run_rate(client: httpx.AsyncClient, path: str, bodies: list[bytes], ra
             outcome.lost += 1
 
     begun = time.perf_counter()
-    for number in range(max(1, int(rate * seconds))):
+    for number in range(max(FEWEST, int(rate * seconds))):
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(one(bodies[number % len(bodies)])))
     await asyncio.gather(*tasks)
@@ -151,7 +152,7 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("runs/tiny_beauty/srpo"))
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of each rate")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each rate")
     parser.add_argument("--modes", nargs="+", default=["direct", "reasoning"])
     parser.add_argument("--rates", type=float, nargs="+", help="instead of the usual ones")
     parser.add_argument("--serve", nargs="+", default=[], metavar="ARGUMENT", help="further arguments of gream serve")

@@ -96,8 +96,12 @@ class Gateway:
                 self.audits.close()
 
 
-def gateway_of(request: Request) -> Gateway:
-    """The gateway that a route belongs to (a FastAPI dependency)."""
+async def gateway_of(request: Request) -> Gateway:
+    """The gateway that a route belongs to (a FastAPI dependency).
+
+    A coroutine, so that FastAPI calls it on the event loop: a plain function would go to a thread for every request and
+    wait there for the interpreter's lock, which the model's thread holds.
+    """
     gateway: Gateway = request.app.state.gateway
     return gateway
 

@@ -43,9 +43,10 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
     "--max-new-tokens": {"type": int, "default": 96, "help": "longest chain and answer (default %(default)s)"},
     "--temperature": {"type": float, "default": 0.7, "help": "of several chains (default %(default)s)"},
     "--top-p": {"type": float, "default": 0.9, "help": "of several chains (default %(default)s)"},
-    "--threads": {"type": int, "default": 0, "help": "threads of torch, 0 = its own choice (default %(default)s)"},
+    "--threads": {"type": int, "default": 0, "help": "threads of torch, 0 = all cores but one (default %(default)s)"},
     "--device": {"default": None, "help": "torch device (default: a GPU where there is one)"},
-    "--direct-slots": {"type": int, "default": 16, "help": "direct requests at once, then 429 (default %(default)s)"},
+    "--direct-slots": {"type": int, "default": 4,
+                       "help": "direct requests at once, then 429; 4 suit a CPU, 64 a GPU (default %(default)s)"},
     "--reasoning-slots": {"type": int, "default": 8, "help": "the same for reasoning (default %(default)s)"},
     "--state-dir": {"type": Path, "default": Path("runs/serving"), "metavar": "FOLDER",
                     "help": "feedback and audits (default %(default)s)"},
@@ -121,8 +122,7 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
     from gream.serving.engine import GreamEngine
     from gream.serving.options import EngineOptions
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - 1))  # the event loop needs one as well
     recommender = GreamRecommender.from_pretrained(options.model, device=options.device)
     sampling = SamplingConfig(options.temperature, options.top_p, options.max_new_tokens)
     engine_options = EngineOptions(options.num_beams, options.max_batch, options.max_chains, sampling)
