@@ -110,7 +110,7 @@ def bodies_of(model: Path, mode: str, count: int = 200) -> list[bytes]:
 
 def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> dict[str, Any]:
     """The same chains from `vllm serve` alone, without items behind them."""
-    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
+    from genrec.serving.upstream.process import CPU_ARGUMENTS, CPU_ENVIRONMENT, ServerProcess, free_port, vllm_command
     from gream.recommend import GreamRecommender
 
     recommender = GreamRecommender.from_pretrained(model)
@@ -118,8 +118,9 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     prompts = [recommender.runner.reasoning_ids([recommender.catalogue.index_of(i) for i in h]) for h in histories]
     port = free_port()
     server = ServerProcess(
-        vllm_command(model, port, ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]),
+        vllm_command(model, port, [*CPU_ARGUMENTS, "--max-model-len", "512"]),
         folder / "vllm.log",
+        CPU_ENVIRONMENT,
     )
     shared = {
         "model": "gream",

@@ -126,7 +126,8 @@ def through_vllm(recommender: Any, case: Any, options: argparse.Namespace) -> tu
     try:
         for top_k in TOP_KS:
             name = "vllm, rounds" + (f", top-k {top_k}" if top_k else "")
-            results[name] = chains(through_rounds(recommender, plain, top_k), case, options)
+            part = tuple(values[: options.round_users] for values in case)
+            results[name] = chains(through_rounds(recommender, plain, top_k), part, options)
     finally:
         plain.llm_engine.engine_core.shutdown()
     return results, searched
@@ -137,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("runs/tiny_beauty/srpo"))
     parser.add_argument("--run_dir", type=Path, help="take test users of this run")
-    numbers = {"users": 256, "samples": 10, "max_new_tokens": 96, "batch": 320, "rows": 256, "beam_users": 64,
+    numbers = {"users": 256, "samples": 10, "max_new_tokens": 96, "batch": 320, "rows": 256, "round_users": 64, "beam_users": 64,
                "beams": 10}  # fmt: skip
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -153,7 +154,8 @@ def main() -> None:
     peer = results["transformers"]
     compared = {}
     for name, result in more.items():
-        pairs = {key: paired_bootstrap(result["values"][key], peer["values"][key]) for key in ("form", "hits")}
+        values, others = result["values"], peer["values"]
+        pairs = {key: paired_bootstrap(mine, others[key][: len(mine)]) for key, mine in values.items()}
         compared[name] = {key: str(pair.difference) for key, pair in pairs.items()}
     for result in results.values():
         del result["values"]

@@ -27,8 +27,8 @@ class ServingConfig:
         max_history: Most items of a request's history.
         max_k: Longest list.
         max_samples: Most chains of a request.
-        direct_slots: Direct requests under way at once; the next gets 429. An accepted one waits for at most two batches
-            of half the slots, so few slots keep the latency under load close to that of an idle server.
+        direct_slots: Direct requests under way at once; the next gets 429. An accepted one waits for about two batches
+            of half the slots, so few slots keep the latency under load near that of an idle server.
         reasoning_slots: The same for reasoning and mixed mode.
         upstream_slots: The same for passed-through OpenAI calls.
         audit_retention_seconds: How long audits are kept; 0 switches audits off.

@@ -136,7 +136,7 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
         pool = Pool(urls, options.upstream_seconds, launch=[server for _, server in servers])
         runner = recommender.runner
         padded = range(len(runner.tokenizer), int(runner.model.get_output_embeddings().weight.shape[0]))
-        chains = ServerChains(pool, options.max_new_tokens - runner.answer_tokens, padded)
+        chains = ServerChains(pool, options.max_new_tokens - runner.answer_tokens, [*padded, runner.end_id])
     engine = GreamEngine(recommender, engine_options, metrics, chains, "/".join(Path(options.model).parts[-2:]))
     return create_app(engine, config, pool, metrics)
 
@@ -147,13 +147,24 @@ def _servers(options: argparse.Namespace) -> list[tuple[str, Any]]:
         return []
     import shlex
 
-    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
+    import torch
 
+    from genrec.serving.upstream.process import (
+        CPU_ARGUMENTS,
+        CPU_ENVIRONMENT,
+        ServerProcess,
+        free_port,
+        vllm_command,
+    )
+
+    usual, environment = ((), {}) if torch.cuda.is_available() else (CPU_ARGUMENTS, CPU_ENVIRONMENT)
+    environment = {name: os.environ.get(name, value) for name, value in environment.items()}
     made = []
     for number in range(options.replicas):
         port = free_port()
-        command = vllm_command(options.model, port, shlex.split(options.vllm_args))
-        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, options.state_dir / f"vllm-{number}.log")))
+        command = vllm_command(options.model, port, [*usual, *shlex.split(options.vllm_args)])
+        log = options.state_dir / f"vllm-{number}.log"
+        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, log, environment)))
     return made
 
 
