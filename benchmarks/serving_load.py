@@ -149,6 +149,25 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     return asyncio.run(scene())
 
 
+def cases_of(modes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lines for the table of benchmarks: capacity of each mode, and p95 of direct answers at 20 requests/s."""
+    bare = (modes.get("bare vllm serve") or {}).get("capacity_per_s")
+    lines: list[dict[str, Any]] = []
+    for mode in ("direct", "reasoning"):
+        if mode not in modes:
+            continue
+        line: dict[str, Any] = {"case": f"{mode}, capacity", "unit": "requests/s", "peer_name": "none"}
+        line["ours"] = modes[mode]["capacity_per_s"]
+        if mode == "reasoning" and bare:
+            line |= {"peer_name": "bare vllm serve", "peer": bare, "ratio": round(line["ours"] / bare, 2)}
+        lines.append(line)
+        lines += [
+            {"case": f"{mode}, p95 at {row['rate']:g} requests/s", "unit": "ms", "peer_name": "none", "ours": row["p95_ms"]}
+            for row in modes[mode]["rates"] if (mode, row["rate"]) in (("direct", 20), ("reasoning", 1))
+        ]  # fmt: skip
+    return lines
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -173,7 +192,7 @@ def main() -> None:
             )
     figures = {
         "what": "recommendations under rising load", "unit": "ms", "peer_name": "the paper, on GPUs (not comparable)",
-        "modes": modes, "paper": PAPER, "checkpoint": read_json(options.model / "gream.json"), "cases": [],
+        "modes": modes, "paper": PAPER, "checkpoint": read_json(options.model / "gream.json"), "cases": cases_of(modes),
         "setting": {"seconds": options.seconds, "serve": options.serve}, **bench_origin(),
     }  # fmt: skip
     print(

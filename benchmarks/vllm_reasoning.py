@@ -4,10 +4,11 @@ Run: python benchmarks/vllm_reasoning.py --model runs/tiny_beauty/srpo [--users 
 
 All draw n chains per user behind the same prompts of the same checkpoint, with the items on the trie:
 
+* transformers, generate: `generate` of the library with our logits processors, over `--round_users` users;
 * transformers: the sampler of `genrec.decoding.sampling` over a transformers model;
 * vllm, processor: chain and item in one request, constraint and draw in a logits processor inside vLLM (what we use);
 * vllm, rounds: vLLM samples the chain, the item comes level by level from `allowed_token_ids` and named
-  log-probabilities; with vLLM's nucleus alone and with top-k before it.
+  log-probabilities; with vLLM's nucleus alone and with top-k before it; over `--round_users` users.
 
 Beams: our batched search against one round of scoring per level through vLLM. Where the time goes: one step of drawing
 for 256 rows, by vLLM's sort and by ours, for this vocabulary and for 50,000 rows. Histories are random items, or test
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +34,7 @@ from genrec.metrics.uncertainty import mean_ci, paired_bootstrap
 
 TOP_KS = (0, 64)
 ROWS, LARGE_VOCABULARY = 256, 50_000
+SPREAD = 5.0  # standard deviation of the logits: a few dozen tokens hold the nucleus, as behind a trained model
 
 
 def histories_of(options: argparse.Namespace, num_items: int) -> tuple[list[list[int]], list[int]]:
@@ -91,7 +94,7 @@ def drawing(vocabulary: int) -> dict[str, float]:
 
     from genrec.decoding.sampling import nucleus_pick
 
-    logits = 3 * torch.randn(ROWS, vocabulary, generator=torch.Generator().manual_seed(0))
+    logits = SPREAD * torch.randn(ROWS, vocabulary, generator=torch.Generator().manual_seed(0))
     top_p, top_k = torch.full((ROWS,), 0.9), torch.full((ROWS,), 64)
     seeds = {row: torch.Generator().manual_seed(row) for row in range(ROWS)}
     uniform = torch.rand(ROWS)
@@ -108,6 +111,7 @@ def drawing(vocabulary: int) -> dict[str, float]:
 
 def through_vllm(recommender: Any, case: Any, options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Chains by the processor and by rounds, each in an engine of its own; and beams both ways."""
+    os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")  # vLLM leaves a core free otherwise; the others do not
     from _vllm_rounds import through_rounds
     from vllm import LLM
 
@@ -138,22 +142,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("runs/tiny_beauty/srpo"))
     parser.add_argument("--run_dir", type=Path, help="take test users of this run")
-    numbers = {"users": 256, "samples": 10, "max_new_tokens": 96, "batch": 320, "rows": 256, "round_users": 64, "beam_users": 64,
-               "beams": 10}  # fmt: skip
+    numbers = {"users": 256, "samples": 10, "max_new_tokens": 96, "batch": 320, "rows": 256, "round_users": 64,
+               "beam_users": 64, "beams": 10}  # fmt: skip
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--out", type=Path, default=Path("results/bench_vllm_reasoning.json"))
     options = parser.parse_args()
+    from _generate_runner import through_generate
+
     from gream.recommend import GreamRecommender
 
     recommender = GreamRecommender.from_pretrained(options.model)
     case = histories_of(options, len(recommender.catalogue))
-    results = {"transformers": chains(recommender, case, options)}
+    part = (case[0][: options.round_users], case[1][: options.round_users])
+    results = {
+        "transformers": chains(recommender, case, options),
+        "transformers, generate": chains(through_generate(recommender), part, options),
+    }
     more, searched = through_vllm(recommender, case, options)
     results |= more
     peer = results["transformers"]
     compared = {}
-    for name, result in more.items():
+    for name, result in (item for item in results.items() if item[1] is not peer):
         values, others = result["values"], peer["values"]
         pairs = {key: paired_bootstrap(mine, others[key][: len(mine)]) for key, mine in values.items()}
         compared[name] = {key: str(pair.difference) for key, pair in pairs.items()}
@@ -162,11 +172,11 @@ def main() -> None:
     cases = [
         {"case": name, "ours": r["tokens_per_s"], "peer": peer["tokens_per_s"],
          "ratio": round(r["tokens_per_s"] / peer["tokens_per_s"], 2)}
-        for name, r in more.items()
+        for name, r in results.items() if r is not peer
     ]  # fmt: skip
     vocabulary = int(recommender.runner.model.get_output_embeddings().weight.shape[0])
     figures = {
-        "what": "chains and items drawn for evaluation; ratio: vLLM over our sampler on transformers; on a CPU, "
+        "what": "chains and items drawn for evaluation; ratio: this engine over our sampler on transformers; on a CPU, "
         "no claim about GPUs", "unit": "tokens/s",
         "peer_name": "genrec.decoding.sampling on transformers", "cases": cases, "engines": results,
         "differences_to_transformers": compared, "direct_beams": searched,

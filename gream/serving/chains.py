@@ -55,7 +55,7 @@ class ChainSource(Protocol):
         ...
 
     async def draw(self, job: ChainJob) -> list[SampledChain]:
-        """n chains; `item` is None where the source writes no answer."""
+        """n chains; where the source writes no answer `item` is None and `format_ok` means a closed chain."""
         ...
 
 
@@ -193,7 +193,7 @@ class ServerChains:
 
 async def _collect(answer: UpstreamAnswer, job: ChainJob) -> list[SampledChain]:
     """Put the streamed pieces of n chains together."""
-    texts, sums, tokens = [""] * job.n, [0.0] * job.n, [0] * job.n
+    texts, sums, tokens, closed = [""] * job.n, [0.0] * job.n, [0] * job.n, [False] * job.n
     async for event in events(answer.parts()):
         if "error" in event:
             raise UpstreamError("upstream_error", "the model server failed in the middle of an answer")
@@ -203,10 +203,12 @@ async def _collect(answer: UpstreamAnswer, job: ChainJob) -> list[SampledChain]:
             drawn = (choice.get("logprobs") or {}).get("token_logprobs") or ()
             sums[number] += sum(value for value in drawn if value is not None)
             tokens[number] += len(drawn)
+            closed[number] |= choice.get("finish_reason") == "stop"
             if number == 0 and job.on_text is not None and (new := spoken(texts[number])[len(before) :]):
                 job.on_text(new)
     return [
-        SampledChain(0, texts[i], inner_chain(texts[i]), None, sums[i], tokens[i], False, False) for i in range(job.n)
+        SampledChain(0, texts[i], inner_chain(texts[i]), None, sums[i], tokens[i], closed[i], False)
+        for i in range(job.n)
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genrec.serving.config import ServingConfig
+    from gream.serving.inserts import Inserter
 
 GUIDE = """Serve a checkpoint over HTTP: recommendations, items, feedback, a playground page at /.
 
@@ -56,6 +57,9 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
               "help": "experiment arm; one named like a mode sets it; may be repeated"},
     "--cors": {"action": "append", "default": [], "metavar": "ORIGIN", "help": "origin that browsers may call from"},
     "--api-key-file": {"type": Path, "default": None, "metavar": "FILE", "help": "accepted keys, one per line"},
+    "--index": {"type": Path, "default": None, "metavar": "FOLDER",
+                "help": "index folder of the run (runs/x/index): POST /v1/items may insert new items; give keys then"},
+    "--encoder": {"default": "minilm", "help": "--index: text encoder of the index (default %(default)s)"},
     "--log-text": {"action": "store_true", "help": "write histories to the log (they are user data)"},
 }
 # fmt: on
@@ -124,6 +128,9 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
 
     torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - 1))  # the event loop needs one as well
     recommender = GreamRecommender.from_pretrained(options.model, device=options.device)
+    inserter = _inserter(options)
+    if inserter is not None:
+        recommender = inserter.replay(recommender)
     sampling = SamplingConfig(options.temperature, options.top_p, options.max_new_tokens)
     engine_options = EngineOptions(options.num_beams, options.max_batch, options.max_chains, sampling)
     metrics, pool, chains = GatewayMetrics(), None, None
@@ -137,8 +144,21 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
         runner = recommender.runner
         padded = range(len(runner.tokenizer), int(runner.model.get_output_embeddings().weight.shape[0]))
         chains = ServerChains(pool, options.max_new_tokens - runner.answer_tokens, [*padded, runner.end_id])
-    engine = GreamEngine(recommender, engine_options, metrics, chains, "/".join(Path(options.model).parts[-2:]))
+    name = "/".join(Path(options.model).parts[-2:])
+    engine = GreamEngine(recommender, engine_options, metrics, chains, name, inserter)
     return create_app(engine, config, pool, metrics)
+
+
+def _inserter(options: argparse.Namespace) -> Inserter | None:
+    """What takes new items; None without --index."""
+    if options.index is None:
+        return None
+    from gream.indexing import ItemIndex
+    from gream.serving.inserts import Inserter
+
+    if not (options.index / "index.json").is_file():
+        raise ValueError(f"--index: '{options.index}' holds no index.json; give the index folder of the run")
+    return Inserter(ItemIndex.load(options.index), options.encoder, options.state_dir / "new_items.jsonl")
 
 
 def _servers(options: argparse.Namespace) -> list[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from typing import Any
@@ -162,7 +163,7 @@ class FakePool:
 def test_tags_are_never_shown_even_when_they_come_letter_by_letter():
     text = " <think>likes <b and 1 < 2 </think><answer>"
     shown = [spoken(text[:end]) for end in range(len(text) + 1)]
-    assert all(longer.startswith(shorter) for shorter, longer in zip(shown, shown[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(shown))
     assert shown[-1] == shown[-9] == "likes <b and 1 < 2"
     assert not any(tag in piece for piece in shown for tag in ("<t", "</"))
 

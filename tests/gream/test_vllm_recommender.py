@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,31 @@ def test_vllm_ranks_chains_and_answers_as_transformers_does(toy, engine):
 def test_a_request_beyond_the_engines_limit_is_refused_before_it_is_sent(engine):
     with pytest.raises(ValueError, match="max_model_len of 256"):
         engine.score([[1] * 256], [[2]])
+
+
+@pytest.mark.slow
+def test_a_gateway_starts_vllm_and_its_chains_and_the_openai_client_get_through(folder, toy, tmp_path):
+    from fastapi.testclient import TestClient
+    from openai import OpenAI
+
+    from gream.cli import build_parser
+    from gream.serving.command import build, config_of
+
+    arguments = ["--state-dir", str(tmp_path), "--num-beams", "12", "--max-new-tokens", "24", "--device", "cpu",
+                 "--engine", "vllm", "--vllm-args", "--max-model-len 256"]  # fmt: skip
+    given = build_parser().parse_args(["serve", "--model", str(folder), *arguments])
+    with TestClient(build(given, config_of(given)), base_url="http://gateway") as client:
+        deadline = time.monotonic() + 600
+        while client.get("/ready").status_code != 200:
+            assert time.monotonic() < deadline, (tmp_path / "vllm-0.log").read_text()[-2000:]
+            time.sleep(1)
+        body = {"history": ["f1", "f2"], "mode": "reasoning", "k": 3, "audit": True}
+        answer = client.post("/v1/recommendations", json=body).json()
+        (chain,) = client.get(f"/v1/audits/{answer['id']}").json()["chains"]
+        ((ours,),) = toy.sample_chains([[1, 2]], 1, SamplingConfig(0.0, 1.0, 24), close=True)
+        assert chain["text"].removeprefix("<think>").strip() == ours.chain.strip()
+        several = client.post("/v1/recommendations", json={**body, "num_samples": 4}).json()
+        assert len(client.get(f"/v1/audits/{several['id']}").json()["chains"]) == 4
+        asked = OpenAI(base_url="http://gateway/v1", api_key="none", http_client=client)
+        assert asked.models.list().data[0].id == "gream"
+        assert asked.completions.create(model="gream", prompt="the user", max_tokens=4).usage.completion_tokens <= 4
