@@ -162,7 +162,8 @@ def cases_of(modes: dict[str, Any]) -> list[dict[str, Any]]:
             line |= {"peer_name": "bare vllm serve", "peer": bare, "ratio": round(line["ours"] / bare, 2)}
         lines.append(line)
         lines += [
-            {"case": f"{mode}, p95 at {row['rate']:g} requests/s", "unit": "ms", "peer_name": "none", "ours": row["p95_ms"]}
+            {"case": f"{mode}, p95 at {row['rate']:g} requests/s", "unit": "ms", "ours": row["p95_ms"],
+             "peer_name": "none"}
             for row in modes[mode]["rates"] if (mode, row["rate"]) in (("direct", 20), ("reasoning", 1))
         ]  # fmt: skip
     return lines
