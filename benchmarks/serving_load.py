@@ -1,6 +1,6 @@
 """How many recommendations per second, and how late? A gateway under rising load, the client in this second process.
 
-Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 20] [--bare_vllm] [--out FILE]
+Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 10] [--bare_vllm] [--out FILE]
 
 Open loop: requests start at their time whether or not earlier ones were answered, so a slow server cannot slow the
 load. Each mode runs at rising rates; capacity is the highest rate of accepted answers seen; then three times that rate
@@ -27,7 +27,8 @@ from _origin import bench_origin
 
 from genrec.data.files import read_json, write_json
 
-RATES = {"direct": [5, 10, 20, 40, 80, 120, 160], "reasoning": [0.5, 1, 2, 4, 8, 16]}
+RATES = {"direct": [5, 10, 20, 40, 80, 120, 160], "reasoning": [1, 2, 4, 8, 16]}
+FEWEST = 20  # requests per rate
 PAPER = {"direct": {"p95_ms": 100, "rate": 1000}, "reasoning": {"p95_ms": 500, "rate": 200}}
 
 
@@ -69,7 +70,7 @@ async def run_rate(client: httpx.AsyncClient, path: str, bodies: list[bytes], ra
             outcome.lost += 1
 
     begun = time.perf_counter()
-    for number in range(max(1, int(rate * seconds))):
+    for number in range(max(FEWEST, int(rate * seconds))):
         await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
         tasks.append(asyncio.create_task(one(bodies[number % len(bodies)])))
     await asyncio.gather(*tasks)
@@ -109,7 +110,7 @@ def bodies_of(model: Path, mode: str, count: int = 200) -> list[bytes]:
 
 def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> dict[str, Any]:
     """The same chains from `vllm serve` alone, without items behind them."""
-    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
+    from genrec.serving.upstream.process import CPU_ARGUMENTS, CPU_ENVIRONMENT, ServerProcess, free_port, vllm_command
     from gream.recommend import GreamRecommender
 
     recommender = GreamRecommender.from_pretrained(model)
@@ -117,8 +118,9 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     prompts = [recommender.runner.reasoning_ids([recommender.catalogue.index_of(i) for i in h]) for h in histories]
     port = free_port()
     server = ServerProcess(
-        vllm_command(model, port, ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]),
+        vllm_command(model, port, [*CPU_ARGUMENTS, "--max-model-len", "512"]),
         folder / "vllm.log",
+        CPU_ENVIRONMENT,
     )
     shared = {
         "model": "gream",
@@ -147,11 +149,31 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     return asyncio.run(scene())
 
 
+def cases_of(modes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lines for the table of benchmarks: capacity of each mode, and p95 of direct answers at 20 requests/s."""
+    bare = (modes.get("bare vllm serve") or {}).get("capacity_per_s")
+    lines: list[dict[str, Any]] = []
+    for mode in ("direct", "reasoning"):
+        if mode not in modes:
+            continue
+        line: dict[str, Any] = {"case": f"{mode}, capacity", "unit": "requests/s", "peer_name": "none"}
+        line["ours"] = modes[mode]["capacity_per_s"]
+        if mode == "reasoning" and bare:
+            line |= {"peer_name": "bare vllm serve", "peer": bare, "ratio": round(line["ours"] / bare, 2)}
+        lines.append(line)
+        lines += [
+            {"case": f"{mode}, p95 at {row['rate']:g} requests/s", "unit": "ms", "ours": row["p95_ms"],
+             "peer_name": "none"}
+            for row in modes[mode]["rates"] if (mode, row["rate"]) in (("direct", 20), ("reasoning", 1))
+        ]  # fmt: skip
+    return lines
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("runs/tiny_beauty/srpo"))
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of each rate")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each rate")
     parser.add_argument("--modes", nargs="+", default=["direct", "reasoning"])
     parser.add_argument("--rates", type=float, nargs="+", help="instead of the usual ones")
     parser.add_argument("--serve", nargs="+", default=[], metavar="ARGUMENT", help="further arguments of gream serve")
@@ -171,7 +193,7 @@ def main() -> None:
             )
     figures = {
         "what": "recommendations under rising load", "unit": "ms", "peer_name": "the paper, on GPUs (not comparable)",
-        "modes": modes, "paper": PAPER, "checkpoint": read_json(options.model / "gream.json"), "cases": [],
+        "modes": modes, "paper": PAPER, "checkpoint": read_json(options.model / "gream.json"), "cases": cases_of(modes),
         "setting": {"seconds": options.seconds, "serve": options.serve}, **bench_origin(),
     }  # fmt: skip
     print(

@@ -319,9 +319,6 @@ class EvalArguments(StageArguments):
         default="own",
         metadata={"help": "vllm: beams of this process (own) or of vLLM (engine).", "choices": ["own", "engine"]},
     )
-    top_k: int = field(
-        default=0, metadata={"help": "vllm: tokens kept before the nucleus, 0 = all; on a CPU 64 spares a long sort."}
-    )
     max_model_len: int = field(default=1024, metadata={"help": "vllm: longest prompt with its completion, tokens."})
     server: str = field(default="http://127.0.0.1:8080", metadata={"help": "server: address of the gateway."})
     workers: int = field(default=4, metadata={"help": "server: users asked at once."})

@@ -2,10 +2,11 @@
 
 accelerate launch recipes/gream_eval.py
 accelerate launch recipes/gream_eval.py --reasoning_users 1000 --reasoning_samples 10 --results results/gream.json
-accelerate launch recipes/gream_eval.py --mode reasoning --engine vllm --stages srpo --top_k 64
+accelerate launch recipes/gream_eval.py --mode reasoning --engine vllm --stages srpo
 accelerate launch recipes/gream_eval.py --mode direct --engine server --stages srpo --compare eval_modes/other.jsonl
 
-One mode alone is judged over all users, line by line, so that a killed evaluation continues. Without --mode, direct
+One mode alone is judged over all users, line by line, so that a killed evaluation continues; several processes
+(`accelerate launch --num_processes 4`) take a share of the users each. Without --mode, direct
 mode ranks the full catalogue for all test users; reasoning mode samples chains for a fixed set of users. Writes
 report.md, report.html and metrics.json into the run folder.
 """

@@ -3,6 +3,7 @@
 door.py         what a system must offer (Engine) and how it adds routes of its own
 config.py       every limit and switch of the gateway
 gateway.py      the parts of a running gateway, and the FastAPI application around them
+growth.py       new items in a running gateway
 schemas.py      requests and answers, with examples
 routes/         recommendations, items, feedback and audits, health and metrics, OpenAI pass-through, pages
 request.py      from a request body to a checked Question

@@ -27,7 +27,8 @@ class ServingConfig:
         max_history: Most items of a request's history.
         max_k: Longest list.
         max_samples: Most chains of a request.
-        direct_slots: Direct requests under way at once; the next gets 429.
+        direct_slots: Direct requests under way at once; the next gets 429. An accepted one waits for about two batches
+            of half the slots, so few slots keep the latency under load near that of an idle server.
         reasoning_slots: The same for reasoning and mixed mode.
         upstream_slots: The same for passed-through OpenAI calls.
         audit_retention_seconds: How long audits are kept; 0 switches audits off.
@@ -48,7 +49,7 @@ class ServingConfig:
     max_history: int = 200
     max_k: int = 100
     max_samples: int = 16
-    direct_slots: int = 16
+    direct_slots: int = 4
     reasoning_slots: int = 8
     upstream_slots: int = 64
     audit_retention_seconds: float = 30 * DAY

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,31 @@ class Engine(Protocol):
 
     async def answer(self, question: Question, on_text: OnText | None = None) -> Answer:
         """Answer; a cancelled call frees what it holds. Raises UpstreamError when a model server fails."""
+        ...
+
+
+@runtime_checkable
+class Grower(Protocol):
+    """An engine that can take new items.
+
+    Attributes:
+        takes_items: Whether it does.
+    """
+
+    takes_items: bool
+
+    def with_items(self, records: Sequence[Mapping[str, Any]]) -> Engine:
+        """An engine, not yet started, whose catalogue holds these items behind the present ones.
+
+        Args:
+            records: One mapping per item with `item_id` and `title`, none of them known.
+
+        Returns:
+            The engine; the present one goes on until nobody waits for it.
+
+        Raises:
+            ValueError: They cannot be taken (no free code, no index).
+        """
         ...
 
 

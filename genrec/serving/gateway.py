@@ -17,6 +17,7 @@ from genrec.serving.config import ServingConfig
 from genrec.serving.door import Door, Engine, installed_doors
 from genrec.serving.errors import add_handlers
 from genrec.serving.feedback import FeedbackLog
+from genrec.serving.growth import Growth
 from genrec.serving.guard import Guard
 from genrec.serving.items import ItemIndex
 from genrec.serving.metrics import GatewayMetrics
@@ -56,6 +57,7 @@ class Gateway:
         self.metrics.watch(self.lanes.values(), self.feedback.rates)
         self.draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.growth = Growth(self)
         self.app = FastAPI(
             title="gream gateway",
             description=DESCRIPTION,
@@ -88,6 +90,7 @@ class Gateway:
         finally:
             self.draining = True
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self.growth.close()
             await self.engine.close()
             if self.pool is not None:
                 await self.pool.close()
@@ -96,8 +99,12 @@ class Gateway:
                 self.audits.close()
 
 
-def gateway_of(request: Request) -> Gateway:
-    """The gateway that a route belongs to (a FastAPI dependency)."""
+async def gateway_of(request: Request) -> Gateway:
+    """The gateway that a route belongs to (a FastAPI dependency).
+
+    A coroutine, so that FastAPI calls it on the event loop: a plain function would go to a thread for every request and
+    wait there for the interpreter's lock, which the model's thread holds.
+    """
     gateway: Gateway = request.app.state.gateway
     return gateway
 

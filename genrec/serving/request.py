@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from genrec.serving.diversity import POOL
-from genrec.serving.door import Question
+from genrec.serving.door import Engine, Question
 from genrec.serving.errors import ApiError
 from genrec.serving.feedback import arm_of
 from genrec.serving.schemas import RecommendRequest
@@ -26,6 +26,7 @@ class Asked:
         audited: Whether the answer is kept.
         scenario: Name of the page or None.
         arm: Experiment arm, None without a user.
+        engine: Who answers; new items may put another one in its place meanwhile.
     """
 
     question: Question
@@ -34,6 +35,7 @@ class Asked:
     audited: bool
     scenario: str | None
     arm: str | None
+    engine: Engine
 
 
 def understand(body: RecommendRequest, gateway: Gateway) -> Asked:
@@ -68,7 +70,7 @@ def understand(body: RecommendRequest, gateway: Gateway) -> Asked:
     )
     if body.diversity and engine.similarity is None:
         raise ApiError(422, "diversity_unavailable", "this model does not know how alike items are", "diversity")
-    return Asked(question, body.k, body.diversity, audited, body.scenario, arm)
+    return Asked(question, body.k, body.diversity, audited, body.scenario, arm, engine)
 
 
 def _mode(body: RecommendRequest, gateway: Gateway, arm: str | None) -> tuple[str, bool]:

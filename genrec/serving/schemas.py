@@ -123,6 +123,36 @@ class ItemPage(BaseModel):
     total: int
 
 
+class NewItem(Strict):
+    """An item that the catalogue does not hold yet."""
+
+    id: Identifier
+    title: Text
+    description: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    brand: Text | None = None
+    categories: list[Text] = Field([], max_length=20)
+    price: float | None = Field(None, ge=0)
+    in_stock: bool | None = None
+
+
+class NewItems(Strict):
+    """Items to insert."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"items": [{"id": "n1", "title": "Silver nail polish"}]}]}
+    )
+
+    items: list[NewItem] = Field(min_length=1, max_length=100)
+
+
+class ItemsInserted(BaseModel):
+    """Said when requests see the new items."""
+
+    inserted: int
+    num_items: int
+    model: dict[str, Any] = Field(description="As in answers; the index hash is that of the longer index.")
+
+
 Action = Literal["view", "click", "cart", "purchase", "dismiss", "like", "dislike"]
 
 
@@ -181,6 +211,7 @@ class ErrorBody(BaseModel):
 _WHY = {
     400: "The body is not JSON.",
     401: "The API key is missing or wrong.",
+    403: "This server does not do that.",
     404: "There is no such thing.",
     408: "The body did not arrive in time.",
     413: "The body is too long.",

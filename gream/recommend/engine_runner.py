@@ -11,9 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec.decoding.engines.answers import draw_items
 from genrec.decoding.engines.beam import engine_beam_search
-from genrec.decoding.engines.protocol import ChainSettings, DrawnChain, TokenEngine
+from genrec.decoding.engines.protocol import AnswerSettings, Completion, TokenEngine
 from genrec.decoding.expand import SubCatalogue
 from gream.recommend.folder import Parts
 from gream.recommend.recommender import GreamRecommender
@@ -30,16 +29,15 @@ class EngineRunner(Runner):
         parts: What the recommender folder holds.
         engine: The same weights in an engine.
         beams: "own" ranks with the batched beams of this process, "engine" asks the engine for every level.
-        top_k: See `ChainSettings.top_k`.
     """
 
-    def __init__(self, parts: Parts, engine: TokenEngine, beams: Beams = "own", top_k: int = 0) -> None:
+    def __init__(self, parts: Parts, engine: TokenEngine, beams: Beams = "own") -> None:
         super().__init__(parts)
         if beams not in ("own", "engine"):
             raise ValueError(f"beams='{beams}' does not exist; choose 'own' or 'engine'")
-        self.engine, self.beams, self.top_k = engine, beams, top_k
+        self.engine, self.beams = engine, beams
         rows = int(self.model.get_output_embeddings().weight.shape[0])
-        self.padded = tuple(range(len(self.tokenizer), rows))
+        self.padded = (len(self.tokenizer), rows)
 
     def beam(
         self,
@@ -84,63 +82,30 @@ class EngineRunner(Runner):
                 f"max_new_tokens={config.max_new_tokens}: the answer alone takes {self.answer_tokens} tokens"
             )
         prompts = [self.reasoning_ids(history) for history in histories]
-        settings = self._settings(config, close)
-        drawn = self.engine.draw(prompts, n, self.constraint.start, settings)
-        flat = [(row, chain) for row, chains in enumerate(drawn) for chain in chains]
-        tokens, sums = self._answered(prompts, flat, settings, close, config.max_new_tokens)
+        settings = AnswerSettings(
+            config.temperature, config.top_p, config.max_new_tokens, close, config.max_new_tokens - self.answer_tokens,
+            config.seed, self.padded,
+        )  # fmt: skip
+        return [self._samples(row, made) for row, made in enumerate(self.engine.complete(prompts, n, settings))]
+
+    def _samples(self, row: int, made: Sequence[Completion]) -> list[SampledChain]:
+        """The completions of one history, read."""
+        tokens = [list(completion.tokens) for completion in made]
         texts = self.tokenizer.batch_decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        samples = [
-            self._sample(row, ids, text, total, True)
-            for (row, _), ids, text, total in zip(flat, tokens, texts, sums, strict=True)
+        return [
+            self._sample(row, ids, text, completion.log_prob, True)
+            for ids, text, completion in zip(tokens, texts, made, strict=True)
         ]
-        return [samples[start : start + n] for start in range(0, len(samples), n)]
-
-    def _settings(self, config: SamplingConfig, close: bool) -> ChainSettings:
-        """The engine's part of a draw; an open chain must not end where it has to be closed."""
-        budget = (
-            config.max_new_tokens - self.answer_tokens + len(self.constraint.start) if close else config.max_new_tokens
-        )
-        forbidden = (*self.padded, self.end_id) if close else self.padded
-        return ChainSettings(config.temperature, config.top_p, self.top_k, budget, config.seed, forbidden)
-
-    def _answered(
-        self,
-        prompts: Sequence[Sequence[int]],
-        flat: Sequence[tuple[int, DrawnChain]],
-        settings: ChainSettings,
-        close: bool,
-        budget: int,
-    ) -> tuple[list[list[int]], list[float]]:
-        """Completions with an item behind every chain that has room for one, and their log-probabilities."""
-        tokens = [self._closed(chain, close, settings.max_tokens) for _, chain in flat]
-        sums = [chain.log_prob for _, chain in flat]
-        marker, prefix = self.constraint.start, list(self.constraint.prefix)
-        asked = [i for i, ids in enumerate(tokens) if tuple(ids[-len(marker) :]) == marker]
-        if asked:
-            opened = [[*prompts[flat[i][0]], *tokens[i], *prefix] for i in asked]
-            random = np.random.default_rng(settings.seed)
-            for i, (sid, total) in zip(
-                asked, draw_items(self.engine, opened, self.trie, settings, random), strict=True
-            ):
-                tokens[i] += [*prefix, *sid, *self.constraint.ending]
-                sums[i] += total
-        return [ids[:budget] for ids in tokens], sums
-
-    def _closed(self, chain: DrawnChain, close: bool, limit: int) -> list[int]:
-        """A chain's tokens; one that must be closed and is not gets the marker."""
-        tokens, marker = list(chain.tokens), list(self.constraint.start)
-        return tokens if chain.closed or not close else [*tokens[: limit - len(marker)], *marker]
 
 
-def with_engine(recommender: GreamRecommender, engine: Any, beams: Beams = "own", top_k: int = 0) -> GreamRecommender:
+def with_engine(recommender: GreamRecommender, engine: Any, beams: Beams = "own") -> GreamRecommender:
     """The same recommender, with its chains from an engine.
 
     Args:
         recommender: An opened checkpoint.
         engine: The same weights behind `TokenEngine`.
         beams: See `EngineRunner`.
-        top_k: See `ChainSettings.top_k`.
     """
     made = GreamRecommender(recommender.parts)
-    made.runner = EngineRunner(recommender.parts, engine, beams, top_k)
+    made.runner = EngineRunner(recommender.parts, engine, beams)
     return made

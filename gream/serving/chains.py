@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from genrec.serving.batching import MicroBatcher
 from genrec.serving.door import OnText, UpstreamError
 from genrec.serving.upstream.pool import Pool, UpstreamAnswer
-from gream.prompts.output import THINK_CLOSE
+from gream.prompts.output import THINK_CLOSE, THINK_OPEN
 from gream.recommend.runner import Runner, inner_chain
 from gream.recommend.sampling import SampledChain, SamplingConfig
 from gream.recommend.watch import ChainWatch
@@ -55,7 +55,7 @@ class ChainSource(Protocol):
         ...
 
     async def draw(self, job: ChainJob) -> list[SampledChain]:
-        """n chains; `item` is None where the source writes no answer."""
+        """n chains; where the source writes no answer `item` is None and `format_ok` means a closed chain."""
         ...
 
 
@@ -114,13 +114,26 @@ def _until_closed(listener: OnText | None) -> OnText | None:
     whole = [""]
 
     def hear(text: str) -> None:
-        before = inner_chain(whole[0]) if whole[0] else ""
+        before = spoken(whole[0])
         whole[0] += text
-        after = inner_chain(whole[0])
-        if after.startswith(before) and len(after) > len(before):
-            listener(after[len(before) :])
+        if new := spoken(whole[0])[len(before) :]:
+            listener(new)
 
     return hear
+
+
+def spoken(text: str) -> str:
+    """What of an unfinished chain can be shown: no tags, and nothing that may still become one.
+
+    Args:
+        text: The chain so far; longer texts give longer results that begin alike.
+    """
+    if THINK_OPEN.startswith(text.lstrip()):
+        return ""
+    body, closed, _ = text.lstrip().removeprefix(THINK_OPEN).lstrip().partition(THINK_CLOSE)
+    cuts = () if closed else range(len(THINK_CLOSE) - 1, 0, -1)
+    cut = next((length for length in cuts if body.endswith(THINK_CLOSE[:length])), 0)
+    return body[: len(body) - cut].rstrip()
 
 
 class ServerChains:
@@ -129,12 +142,13 @@ class ServerChains:
     Args:
         pool: The servers.
         max_new_tokens: Tokens of a chain at most.
-        padded: Output rows without a token, which must never be drawn: `range(first, end)`.
+        forbidden: Output rows that must never be drawn: those without a token, and the end token, for a chain ends with
+            its closing tag or its budget.
     """
 
-    def __init__(self, pool: Pool, max_new_tokens: int, padded: range = range(0)) -> None:
+    def __init__(self, pool: Pool, max_new_tokens: int, forbidden: Sequence[int] = ()) -> None:
         self._pool, self._budget, self._model = pool, max_new_tokens, ""
-        self._bias = {str(row): -100.0 for row in padded}
+        self._bias = {str(row): -100.0 for row in forbidden}
 
     async def start(self) -> None:
         """Nothing to start: the gateway starts the pool."""
@@ -179,21 +193,22 @@ class ServerChains:
 
 async def _collect(answer: UpstreamAnswer, job: ChainJob) -> list[SampledChain]:
     """Put the streamed pieces of n chains together."""
-    texts, sums, tokens = [""] * job.n, [0.0] * job.n, [0] * job.n
+    texts, sums, tokens, closed = [""] * job.n, [0.0] * job.n, [0] * job.n, [False] * job.n
     async for event in events(answer.parts()):
         if "error" in event:
             raise UpstreamError("upstream_error", "the model server failed in the middle of an answer")
         for choice in event.get("choices", ()):
             number = int(choice["index"])
-            before, texts[number] = inner_chain(texts[number]), texts[number] + choice["text"]
-            said = inner_chain(texts[number])
+            before, texts[number] = spoken(texts[number]), texts[number] + choice["text"]
             drawn = (choice.get("logprobs") or {}).get("token_logprobs") or ()
             sums[number] += sum(value for value in drawn if value is not None)
             tokens[number] += len(drawn)
-            if number == 0 and job.on_text is not None and said.startswith(before) and said != before:
-                job.on_text(said[len(before) :])
+            closed[number] |= choice.get("finish_reason") == "stop"
+            if number == 0 and job.on_text is not None and (new := spoken(texts[number])[len(before) :]):
+                job.on_text(new)
     return [
-        SampledChain(0, texts[i], inner_chain(texts[i]), None, sums[i], tokens[i], False, False) for i in range(job.n)
+        SampledChain(0, texts[i], inner_chain(texts[i]), None, sums[i], tokens[i], closed[i], False)
+        for i in range(job.n)
     ]
 
 

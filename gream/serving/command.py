@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from genrec.serving.config import ServingConfig
+    from gream.serving.inserts import Inserter
 
 GUIDE = """Serve a checkpoint over HTTP: recommendations, items, feedback, a playground page at /.
 
@@ -43,9 +44,10 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
     "--max-new-tokens": {"type": int, "default": 96, "help": "longest chain and answer (default %(default)s)"},
     "--temperature": {"type": float, "default": 0.7, "help": "of several chains (default %(default)s)"},
     "--top-p": {"type": float, "default": 0.9, "help": "of several chains (default %(default)s)"},
-    "--threads": {"type": int, "default": 0, "help": "threads of torch, 0 = its own choice (default %(default)s)"},
+    "--threads": {"type": int, "default": 0, "help": "threads of torch, 0 = all cores but one (default %(default)s)"},
     "--device": {"default": None, "help": "torch device (default: a GPU where there is one)"},
-    "--direct-slots": {"type": int, "default": 16, "help": "direct requests at once, then 429 (default %(default)s)"},
+    "--direct-slots": {"type": int, "default": 4,
+                       "help": "direct requests at once, then 429; 4 suit a CPU, 64 a GPU (default %(default)s)"},
     "--reasoning-slots": {"type": int, "default": 8, "help": "the same for reasoning (default %(default)s)"},
     "--state-dir": {"type": Path, "default": Path("runs/serving"), "metavar": "FOLDER",
                     "help": "feedback and audits (default %(default)s)"},
@@ -55,6 +57,9 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
               "help": "experiment arm; one named like a mode sets it; may be repeated"},
     "--cors": {"action": "append", "default": [], "metavar": "ORIGIN", "help": "origin that browsers may call from"},
     "--api-key-file": {"type": Path, "default": None, "metavar": "FILE", "help": "accepted keys, one per line"},
+    "--index": {"type": Path, "default": None, "metavar": "FOLDER",
+                "help": "index folder of the run (runs/x/index): POST /v1/items may insert new items; give keys then"},
+    "--encoder": {"default": "minilm", "help": "--index: text encoder of the index (default %(default)s)"},
     "--log-text": {"action": "store_true", "help": "write histories to the log (they are user data)"},
 }
 # fmt: on
@@ -121,9 +126,11 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
     from gream.serving.engine import GreamEngine
     from gream.serving.options import EngineOptions
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - 1))  # the event loop needs one as well
     recommender = GreamRecommender.from_pretrained(options.model, device=options.device)
+    inserter = _inserter(options)
+    if inserter is not None:
+        recommender = inserter.replay(recommender)
     sampling = SamplingConfig(options.temperature, options.top_p, options.max_new_tokens)
     engine_options = EngineOptions(options.num_beams, options.max_batch, options.max_chains, sampling)
     metrics, pool, chains = GatewayMetrics(), None, None
@@ -136,9 +143,22 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
         pool = Pool(urls, options.upstream_seconds, launch=[server for _, server in servers])
         runner = recommender.runner
         padded = range(len(runner.tokenizer), int(runner.model.get_output_embeddings().weight.shape[0]))
-        chains = ServerChains(pool, options.max_new_tokens - runner.answer_tokens, padded)
-    engine = GreamEngine(recommender, engine_options, metrics, chains, "/".join(Path(options.model).parts[-2:]))
+        chains = ServerChains(pool, options.max_new_tokens - runner.answer_tokens, [*padded, runner.end_id])
+    name = "/".join(Path(options.model).parts[-2:])
+    engine = GreamEngine(recommender, engine_options, metrics, chains, name, inserter)
     return create_app(engine, config, pool, metrics)
+
+
+def _inserter(options: argparse.Namespace) -> Inserter | None:
+    """What takes new items; None without --index."""
+    if options.index is None:
+        return None
+    from gream.indexing import ItemIndex
+    from gream.serving.inserts import Inserter
+
+    if not (options.index / "index.json").is_file():
+        raise ValueError(f"--index: '{options.index}' holds no index.json; give the index folder of the run")
+    return Inserter(ItemIndex.load(options.index), options.encoder, options.state_dir / "new_items.jsonl")
 
 
 def _servers(options: argparse.Namespace) -> list[tuple[str, Any]]:
@@ -147,13 +167,24 @@ def _servers(options: argparse.Namespace) -> list[tuple[str, Any]]:
         return []
     import shlex
 
-    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
+    import torch
 
+    from genrec.serving.upstream.process import (
+        CPU_ARGUMENTS,
+        CPU_ENVIRONMENT,
+        ServerProcess,
+        free_port,
+        vllm_command,
+    )
+
+    usual, environment = ((), {}) if torch.cuda.is_available() else (CPU_ARGUMENTS, CPU_ENVIRONMENT)
+    environment = {name: os.environ.get(name, value) for name, value in environment.items()}
     made = []
     for number in range(options.replicas):
         port = free_port()
-        command = vllm_command(options.model, port, shlex.split(options.vllm_args))
-        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, options.state_dir / f"vllm-{number}.log")))
+        command = vllm_command(options.model, port, [*usual, *shlex.split(options.vllm_args)])
+        log = options.state_dir / f"vllm-{number}.log"
+        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, log, environment)))
     return made
 
 

@@ -24,6 +24,7 @@ from gream.recommend.sampling import SampledChain
 from gream.recommend.scenario import MODES, SCENARIOS
 from gream.serving.beams import BeamJob, BeamServer
 from gream.serving.chains import ChainJob, ChainSource, LocalChains
+from gream.serving.inserts import Inserter
 from gream.serving.options import EngineOptions
 from gream.serving.reading import ChainReader
 
@@ -37,6 +38,7 @@ class GreamEngine:
         metrics: Where batch sizes are counted.
         chains: Another source of chains than the model in this process.
         name: Of the model, put into every answer.
+        inserter: Takes new items; None refuses them.
     """
 
     modes: Sequence[str] = MODES
@@ -50,7 +52,10 @@ class GreamEngine:
         metrics: GatewayMetrics | None = None,
         chains: ChainSource | None = None,
         name: str = "gream",
+        inserter: Inserter | None = None,
     ) -> None:
+        self._inserter, self._recommender, self._metrics = inserter, recommender, metrics
+        self.takes_items = inserter is not None
         self.options = options or EngineOptions()
         self.catalogue = recommender.catalogue
         self.similarity: NDArray[np.int64] | None = recommender.item_codes.codes
@@ -77,6 +82,13 @@ class GreamEngine:
         await self._chains.close()
         await asyncio.to_thread(self._beams.batcher.close)
 
+    def with_items(self, records: Sequence[Mapping[str, Any]]) -> GreamEngine:
+        """See `genrec.serving.door.Grower.with_items`."""
+        assert self._inserter is not None, "the gateway asks takes_items first"
+        longer = self._inserter.insert(self._recommender, records)
+        chains = None if isinstance(self._chains, LocalChains) else self._chains
+        return GreamEngine(longer, self.options, self._metrics, chains, self.facts["model"], self._inserter)
+
     def ready(self) -> Mapping[str, bool]:
         """Direct mode and reasoning mode."""
         return {"direct": self._beams.batcher.alive(), "reasoning": self._chains.ready()}
@@ -92,7 +104,8 @@ class GreamEngine:
         try:
             samples = await self._sample(question, number, on_text)
             drawn = time.perf_counter()
-            reasoned, chain = await self._reasoned(question, samples, number)
+            answers = await self._answers(question, samples, number)
+            reasoned, chain = await self._reasoned(question, answers, number)
             found = reasoned if direct is None else merge(reasoned, await direct, question.k)
         finally:
             if direct is not None:
@@ -100,7 +113,8 @@ class GreamEngine:
         timing = {"chain": 1000 * (drawn - started), "beam": 1000 * (time.perf_counter() - drawn)}
         return Answer(
             self._listed(found), self._reader.readable(chain), self._reader.stages(chain),
-            [self._facts_of(sample) for sample in samples], timing, sum(sample.num_tokens for sample in samples),
+            [self._facts_of(sample, answer) for sample, answer in zip(samples, answers, strict=True)], timing,
+            sum(sample.num_tokens for sample in samples),
         )  # fmt: skip
 
     def _width(self, k: int) -> int:
@@ -123,10 +137,11 @@ class GreamEngine:
         prompt = tuple(self._runner.reasoning_ids(question.history))
         return await self._chains.draw(ChainJob(prompt, n, config, number, on_text))
 
-    async def _reasoned(self, question: Question, samples: list[SampledChain], number: int) -> tuple[list[Ranked], str]:
+    async def _reasoned(
+        self, question: Question, answers: list[tuple[int | None, float, str]], number: int
+    ) -> tuple[list[Ranked], str]:
         """The reasoned part of a list, and the chain in front of it."""
         wanted = question.reasoned if question.mode == "mixed" else question.k
-        answers = await self._answers(question, samples, number)
         if wanted == 0:
             return [], answers[0][2]
         reasoned, chain = vote(answers, wanted, lambda item: self._may_list(question, item))
@@ -158,10 +173,10 @@ class GreamEngine:
             Listed(e.item, self._runner.sid_text(e.item), e.score, reasons[e.chain], e.votes, e.source) for e in ranked
         ]
 
-    def _facts_of(self, sample: SampledChain) -> dict[str, Any]:
-        """One chain for the audit."""
-        item = None if sample.item is None else self.catalogue.item_ids[sample.item]
+    def _facts_of(self, sample: SampledChain, answer: tuple[int | None, float, str]) -> dict[str, Any]:
+        """One chain for the audit, with the item that it voted for."""
+        item, log_prob, _ = answer
         return {
-            "text": sample.text, "answer": item, "log_prob": sample.log_prob, "tokens": sample.num_tokens,
-            "format_ok": sample.format_ok,
+            "text": sample.text, "answer": None if item is None else self.catalogue.item_ids[item],
+            "log_prob": log_prob, "tokens": sample.num_tokens, "format_ok": sample.format_ok and item is not None,
         }  # fmt: skip

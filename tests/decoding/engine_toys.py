@@ -7,43 +7,38 @@ from typing import Any
 
 import torch
 
-from genrec.decoding.engines.protocol import ChainSettings, DrawnChain
+from genrec.decoding.constraint import AnswerConstraint
+from genrec.decoding.engines.answer_rows import AnswerRow, leave_one
+from genrec.decoding.engines.protocol import AnswerSettings, Completion
 
 
 class PlainEngine:
-    """Scores and draws one sequence at a time."""
+    """Scores and writes one sequence at a time."""
 
-    def __init__(self, model: Any, end_id: int = -1) -> None:
-        self.model, self.end_id = model, end_id
+    def __init__(self, model: Any, constraint: AnswerConstraint | None = None) -> None:
+        self.model, self.constraint = model, constraint
         self.rounds: list[int] = []
 
     def _next(self, prompt: Sequence[int]) -> torch.Tensor:
         with torch.inference_mode():
-            return self.model(torch.tensor([list(prompt)])).logits[0, -1].float().log_softmax(-1)
+            return self.model(torch.tensor([list(prompt)])).logits[0, -1].float()
 
     def score(self, prompts: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]]) -> list[list[float]]:
         self.rounds.append(len(prompts))
-        return [self._next(p)[list(asked)].tolist() for p, asked in zip(prompts, tokens, strict=True)]
+        return [self._next(p).log_softmax(-1)[list(asked)].tolist() for p, asked in zip(prompts, tokens, strict=True)]
 
-    def draw(
-        self, prompts: Sequence[Sequence[int]], n: int, marker: Sequence[int], settings: ChainSettings
-    ) -> list[list[DrawnChain]]:
-        generator = torch.Generator().manual_seed(settings.seed)
-        return [[self._chain(list(p), list(marker), settings, generator) for _ in range(n)] for p in prompts]
+    def complete(self, prompts: Sequence[Sequence[int]], n: int, settings: AnswerSettings) -> list[list[Completion]]:
+        return [
+            [self._write(list(prompt), settings.of(row, sample)) for sample in range(n)]
+            for row, prompt in enumerate(prompts)
+        ]
 
-    def _chain(self, prompt: list[int], marker: list[int], settings: ChainSettings, generator: Any) -> DrawnChain:
+    def _write(self, prompt: list[int], settings: AnswerSettings) -> Completion:
+        assert self.constraint is not None
         new: list[int] = []
-        total = 0.0
-        while len(new) < settings.max_tokens and new[-1:] != [self.end_id]:
-            log_probs = self._next(prompt + new)
-            allowed = log_probs.clone()
-            if settings.forbidden:
-                allowed[list(settings.forbidden)] = float("-inf")
-            greedy = settings.temperature == 0
-            share = (allowed / (settings.temperature or 1.0)).softmax(-1)
-            token = int(allowed.argmax()) if greedy else int(torch.multinomial(share, 1, generator=generator))
-            new.append(token)
-            total += float(log_probs[token])
-            if new[-len(marker) :] == marker:
-                return DrawnChain(tuple(new), total, True)
-        return DrawnChain(tuple(new), total, False)
+        row, total = AnswerRow(settings, new, self.constraint), 0.0
+        while len(new) < settings.max_tokens and new[-1:] != [self.constraint.eos_id]:
+            left = leave_one(self._next(prompt + new).clone()[None], [row])[0]
+            new.append(int(left.argmax()))
+            total += float(left.max())
+        return Completion(tuple(new), total)

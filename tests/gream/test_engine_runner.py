@@ -13,6 +13,7 @@ import pytest
 from genrec.data.split import Targets
 from gream.evaluate.modes.asking import ask_recommender
 from gream.evaluate.modes.journal import read_journal, run_journal
+from gream.evaluate.modes.shards import merged, share_of, share_path
 from gream.evaluate.modes.summary import summarise
 from gream.evaluate.modes.versus import as_table, versus
 from gream.recommend import SamplingConfig
@@ -28,7 +29,7 @@ HISTORIES = [[1, 2], [3], [4, 5, 6], [7]]
 
 @pytest.fixture(scope="module")
 def engine(toy: Any) -> PlainEngine:
-    return PlainEngine(toy.runner.model, toy.runner.end_id)
+    return PlainEngine(toy.runner.model, toy.runner.constraint)
 
 
 @pytest.mark.parametrize("beams", ["own", "engine"])
@@ -45,6 +46,7 @@ def test_greedy_chains_and_their_answers_are_the_same(toy, engine, close):
     theirs = with_engine(toy, engine).sample_chains(HISTORIES, 1, GREEDY, close=close)
     for (a,), (b,) in zip(ours, theirs, strict=True):
         assert (b.text, b.item, b.num_tokens, b.format_ok) == (a.text, a.item, a.num_tokens, a.format_ok)
+        assert b.log_prob == pytest.approx(a.log_prob, abs=1e-3)
     assert all(b.item is not None for (b,) in theirs) or not close
 
 
@@ -96,6 +98,23 @@ def test_a_killed_evaluation_goes_on_where_it_was(toy, targets, tmp_path):
         run_journal(path, {"seed": 1}, targets, ask, 2, progress=False)
 
 
+def test_shares_of_several_processes_become_one_journal_in_order(toy, targets, tmp_path):
+    journal, ask = tmp_path / "j.jsonl", ask_recommender(toy, "direct", 4, 1, GREEDY, 12)
+    whole = run_journal(tmp_path / "alone.jsonl", {"seed": 0}, targets, ask, 2, progress=False)
+    for rank in (2, 0, 1):
+        if rank == 1:
+            with pytest.raises(ValueError, match=r"not all shares of 'j\.jsonl'"):
+                merged(journal, {"seed": 0}, targets, 3, alive=lambda: False)
+        share = share_of(targets, rank, 3)
+        run_journal(share_path(journal, rank, 3), {"seed": 0}, share, ask, 2, progress=False)
+    records = merged(journal, {"seed": 0}, targets, 3)
+    assert [(r["user"], r["target"], r["items"]) for r in records] == [
+        (r["user"], r["target"], r["items"]) for r in whole
+    ]
+    assert read_journal(journal) == ({"seed": 0}, records)
+    assert list(tmp_path.glob("j.*-of-*")) == []
+
+
 def test_two_journals_are_compared_over_the_users_they_share():
     hit, miss = {"items": [1, 2], "answers": []}, {"items": [3, 4], "answers": []}
     a = [{"user": u, "target": 1, **(hit if u % 2 else miss)} for u in range(100)]
@@ -133,4 +152,26 @@ def test_a_gateway_is_asked_like_a_recommender(toy, targets, tmp_path):
         httpx.Client = original
     assert [(reply.items, reply.tokens) for reply in replies] == [([3, 4], 5)] * 4
     assert len(seen) == 5
-    assert seen[0] == {"history": ["f1", "f2"], "mode": "direct", "k": 2, "num_samples": 1}
+    assert seen[0] == {"history": ["f1", "f2"], "mode": "direct", "k": 2, "num_samples": 1, "audit": False}
+
+
+def test_pass_at_k_is_read_from_the_audits_of_a_gateway(toy, toy_folder, targets, tmp_path, monkeypatch):
+    testclient = pytest.importorskip("fastapi.testclient")
+    import httpx
+
+    from gream.cli import build_parser
+    from gream.evaluate.modes import asking
+    from gream.serving.command import build, config_of
+
+    arguments = ["--state-dir", str(tmp_path), "--num-beams", "12", "--max-new-tokens", "24", "--device", "cpu"]
+    given = build_parser().parse_args(["serve", "--model", str(toy_folder), *arguments])
+    with testclient.TestClient(build(given, config_of(given))) as client:
+        monkeypatch.setattr(httpx, "Client", lambda **named: client)
+        ask = asking.ask_server("http://x", toy.catalogue, "reasoning", 4, 3, workers=1)
+        records = run_journal(tmp_path / "j.jsonl", {}, targets, ask, 2, progress=False)
+    figures = summarise(records, 12, [2, 1, 3, 1], np.ones(12))
+    assert {(len(r["items"]), len(r["answers"]), len(r["log_probs"])) for r in records} == {(4, 3, 3)}
+    assert all(answer in range(12) for record in records for answer in record["answers"])
+    assert (figures["n_samples"], figures["unanswered"]) == (3, 0)
+    assert {"Recall@1", "format_rate", "latency_p95_ms"} <= set(figures)
+    assert any(name.startswith("Pass@1") for name in figures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from typing import Any
@@ -14,7 +15,7 @@ pytest.importorskip("fastapi")
 
 from genrec.serving.door import Question
 from gream.recommend import SamplingConfig
-from gream.serving.chains import ChainJob, LocalChains, ServerChains, events
+from gream.serving.chains import ChainJob, LocalChains, ServerChains, events, spoken
 from gream.serving.engine import GreamEngine
 from gream.serving.options import EngineOptions
 
@@ -157,6 +158,14 @@ class FakePool:
             return FakeAnswer([b'{"data": [{"id": "served"}]}'])
         self.bodies.append(json.loads(body))
         return FakeAnswer([self.content[i : i + 7] for i in range(0, len(self.content), 7)])
+
+
+def test_tags_are_never_shown_even_when_they_come_letter_by_letter():
+    text = " <think>likes <b and 1 < 2 </think><answer>"
+    shown = [spoken(text[:end]) for end in range(len(text) + 1)]
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(shown))
+    assert shown[-1] == shown[-9] == "likes <b and 1 < 2"
+    assert not any(tag in piece for piece in shown for tag in ("<t", "</"))
 
 
 def test_chains_of_a_model_server_are_ranked_by_the_beams_of_this_process(toy):

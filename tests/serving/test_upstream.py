@@ -180,5 +180,5 @@ def test_closing_ends_a_running_model_server(tmp_path):
 
 def test_vllm_listens_on_the_loopback_only_and_reads_no_sampling_settings_from_the_folder():
     command = " ".join(vllm_command("runs/x/srpo", 8001, ["--dtype", "float32"]))
-    assert "serve runs/x/srpo --host 127.0.0.1 --port 8001 --generation-config vllm" in command
+    assert "runs/x/srpo --host 127.0.0.1 --port 8001 --generation-config vllm" in command
     assert command.endswith("--served-model-name gream --dtype float32")

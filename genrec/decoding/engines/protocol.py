@@ -1,49 +1,52 @@
-"""What must an engine do? Score a few next tokens exactly, and draw chains."""
+"""What must an engine do? Score a few next tokens exactly, and write chains with an existing item behind each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 Tokens = Sequence[int]
 
 
 @dataclass(frozen=True)
-class DrawnChain:
-    """One sampled chain.
+class Completion:
+    """What was written behind a prompt.
 
     Attributes:
-        tokens: Its tokens, the closing marker or the end token included when it was reached.
-        log_prob: Sum of their log-probabilities at temperature 1 (nats).
-        closed: True when it ended with the closing marker.
+        tokens: Chain, tags, item and end, as far as the budget reached.
+        log_prob: Sum of their log-probabilities at temperature 1 under the constraint (nats).
     """
 
     tokens: tuple[int, ...]
     log_prob: float
-    closed: bool
 
 
 @dataclass(frozen=True)
-class ChainSettings:
-    """How chains are drawn.
+class AnswerSettings:
+    """How completions are drawn.
 
     Attributes:
         temperature: 0 is greedy.
         top_p: Nucleus share.
-        top_k: Most probable tokens kept before the nucleus; 0 keeps all. On a CPU a small number spares vLLM the sort
-            over the vocabulary, which otherwise takes most of the time.
-        max_tokens: Longest chain, marker included.
+        max_tokens: Longest completion, answer included.
+        close: True forbids the end in an open chain and closes it at `deadline`.
+        deadline: Tokens after which an open chain is closed.
         seed: Of the draw.
-        forbidden: Token ids that are never drawn (padded rows; the end token where a chain must be closed).
+        padded: First and end of the output rows without a token, which are never drawn.
     """
 
     temperature: float = 0.7
     top_p: float = 0.9
-    top_k: int = 0
     max_tokens: int = 96
+    close: bool = True
+    deadline: int = 80
     seed: int = 0
-    forbidden: tuple[int, ...] = ()
+    padded: tuple[int, int] = (0, 0)
+
+    def of(self, row: int, sample: int) -> AnswerSettings:
+        """The settings of one sample of one prompt: the seed is its own."""
+        return replace(self, seed=self.seed + 1_000_003 * row + 7_919 * sample)
 
 
 class TokenEngine(Protocol):
@@ -61,8 +64,6 @@ class TokenEngine(Protocol):
         """
         ...
 
-    def draw(
-        self, prompts: Sequence[Tokens], n: int, marker: Tokens, settings: ChainSettings
-    ) -> list[list[DrawnChain]]:
-        """n chains behind each prompt, each up to the closing marker, the end token or the limit."""
+    def complete(self, prompts: Sequence[Tokens], n: int, settings: AnswerSettings) -> list[list[Completion]]:
+        """n completions behind each prompt: a free chain, and behind its closing marker an item of the catalogue."""
         ...

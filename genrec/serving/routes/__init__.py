@@ -2,7 +2,7 @@
 
 recommend.py  POST /v1/recommendations, whole or as server-sent events
 events.py     those events
-catalogue.py  GET /v1/items, GET /v1/items/{item_id}
+catalogue.py  GET and POST /v1/items, GET /v1/items/{item_id}
 records.py    POST /v1/feedback, GET /v1/audits/{request_id}
 status.py     GET /health, /ready, /metrics, /v1/settings
 openai.py     /v1/models, /v1/completions, /v1/chat/completions passed through

@@ -1,4 +1,4 @@
-"""What can be recommended? Items by id and by words."""
+"""What can be recommended? Items by id and by words, and new ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from genrec.serving.errors import ApiError
 from genrec.serving.gateway import Gateway, gateway_of
-from genrec.serving.schemas import Item, ItemPage, refusals
+from genrec.serving.schemas import Item, ItemPage, ItemsInserted, NewItem, NewItems, refusals
 
 router = APIRouter(tags=["items"])
 
@@ -36,3 +36,27 @@ async def one_item(
     if item is None:
         raise ApiError(404, "unknown_item", "there is no item with this id", "item_id")
     return gateway.items.record(item)
+
+
+@router.post(
+    "/v1/items",
+    response_model=ItemsInserted,
+    status_code=201,
+    responses=refusals(400, 403, 408, 413, 422),
+    summary="Insert new items without a restart",
+)
+async def insert_items(body: NewItems, gateway: Annotated[Gateway, Depends(gateway_of)]) -> dict[str, Any]:
+    """New items get semantic IDs from the frozen codebooks; known ones keep theirs. All of them are taken, or none."""
+    ids = [item.id for item in body.items]
+    if len(set(ids)) < len(ids):
+        raise ApiError(422, "item_exists", "items: an id stands there twice", "items")
+    await gateway.growth.insert([_record(item) for item in body.items])
+    facts = dict(gateway.engine.facts)
+    return {"inserted": len(ids), "num_items": len(gateway.items), "model": facts}
+
+
+def _record(item: NewItem) -> dict[str, Any]:
+    """A catalogue record."""
+    facts = item.model_dump(exclude={"id", "in_stock"}, exclude_none=True)
+    stock = {} if item.in_stock is None else {"in_stock": int(item.in_stock)}
+    return {"item_id": item.id, **facts, **stock}

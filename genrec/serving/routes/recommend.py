@@ -46,7 +46,7 @@ async def recommend(body: RecommendRequest, request: Request, gateway: Annotated
     request_id = request_id_of(request)
     if gateway.config.log_text:
         logger.info("%s history %s", request_id, body.history)
-    lane = gateway.lanes[gateway.engine.lanes[asked.question.mode]]
+    lane = gateway.lanes[asked.engine.lanes[asked.question.mode]]
     if body.stream:
         work = partial(_answer, body, asked, gateway, request_id)
         return stream(work, asked, gateway, request_id, lane.enter())
@@ -82,14 +82,14 @@ async def _answer(
     started = time.perf_counter()
     try:
         async with asyncio.timeout(gateway.config.request_seconds):
-            answer = await gateway.engine.answer(asked.question, on_text)
+            answer = await asked.engine.answer(asked.question, on_text)
     except TimeoutError:
         raise ApiError(503, "deadline", "the answer took too long and was given up", retry_after=1.0) from None
     seconds = time.perf_counter() - started
     mode = asked.question.mode
     gateway.metrics.answers.labels(mode).observe(seconds)
     gateway.metrics.tokens.labels(mode).inc(answer.tokens)
-    result = _as_json(answer, asked, gateway, request_id, seconds).model_dump()
+    result = _as_json(answer, asked, request_id, seconds).model_dump()
     if asked.audited:
         await asyncio.to_thread(_audit, gateway, request_id, asked, answer, result)
     if body.user_id is not None:
@@ -97,9 +97,9 @@ async def _answer(
     return result
 
 
-def _as_json(answer: Answer, asked: Asked, gateway: Gateway, request_id: str, seconds: float) -> RecommendAnswer:
+def _as_json(answer: Answer, asked: Asked, request_id: str, seconds: float) -> RecommendAnswer:
     """Ids and titles for dense items."""
-    catalogue = gateway.engine.catalogue
+    catalogue = asked.engine.catalogue
     return RecommendAnswer(
         id=request_id,
         mode=asked.question.mode,
@@ -108,20 +108,20 @@ def _as_json(answer: Answer, asked: Asked, gateway: Gateway, request_id: str, se
                 id=catalogue.item_ids[entry.item], title=catalogue.titles[entry.item], sid=entry.sid,
                 score=entry.score, reason=entry.reason, source=entry.source, votes=entry.votes,
             )
-            for entry in _chosen(answer.listed, asked, gateway)
+            for entry in _chosen(answer.listed, asked)
         ],
         chain=Chain(text=answer.chain, stages=dict(answer.stages)) if answer.chain else None,
         timing={**{f"{k}_ms": round(v, 3) for k, v in answer.timing.items()}, "total_ms": round(1000 * seconds, 3)},
         tokens=answer.tokens,
-        model=dict(gateway.engine.facts),
+        model=dict(asked.engine.facts),
         arm=asked.arm,
         audited=asked.audited,
     )  # fmt: skip
 
 
-def _chosen(listed: list[Listed], asked: Asked, gateway: Gateway) -> list[Listed]:
+def _chosen(listed: list[Listed], asked: Asked) -> list[Listed]:
     """The k items of the answer: the best, or the most various of a larger pool."""
-    codes = gateway.engine.similarity
+    codes = asked.engine.similarity
     if not asked.diversity or codes is None or len(listed) <= 1:
         return listed[: asked.k]
     alike = prefix_similarity(codes[[entry.item for entry in listed]])
@@ -137,7 +137,7 @@ def _votes(listed: list[Listed]) -> bool:
 def _audit(gateway: Gateway, request_id: str, asked: Asked, answer: Answer, result: dict[str, Any]) -> None:
     """Store all that is needed to produce the answer again."""
     assert gateway.audits is not None
-    catalogue, question = gateway.engine.catalogue, asked.question
+    catalogue, question = asked.engine.catalogue, asked.question
     record = {
         **result, "scenario": asked.scenario, "chains": answer.chains,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),

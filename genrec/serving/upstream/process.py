@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import signal
@@ -24,19 +25,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+CPU_ARGUMENTS = ("--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill")
+"""Without a GPU: bfloat16 is emulated, compiling takes minutes, and vLLM 0.31 ends with "CPU Generator does not use
+offset" when a request with a seed has its prompt cut over two steps."""
+CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1"}  # GiB
+
+
 def vllm_command(model: str | Path, port: int, extra: Sequence[str] = ()) -> list[str]:
     """The command line of vLLM's OpenAI-compatible server on the loopback.
 
-    `--generation-config vllm` keeps sampling settings of the model folder out of our requests.
+    The module of this interpreter, where vLLM is installed beside it: the script `vllm` looks for a distribution of
+    that very name and fails with `vllm-cpu`. `--generation-config vllm` keeps sampling settings of the model folder out
+    of our requests.
 
     Args:
         model: Checkpoint folder.
         port: Port.
         extra: Further arguments, e.g. ["--max-model-len", "1024"].
     """
-    own = Path(sys.executable).parent / "vllm"
+    beside = importlib.util.find_spec("vllm") is not None
+    start = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model"] if beside else ["vllm", "serve"]
     return [
-        str(own) if own.is_file() else "vllm", "serve", str(model), "--host", "127.0.0.1", "--port", str(port),
+        *start, str(model), "--host", "127.0.0.1", "--port", str(port),
         "--generation-config", "vllm", "--served-model-name", "gream", *extra,
     ]  # fmt: skip
 

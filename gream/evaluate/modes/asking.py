@@ -104,6 +104,8 @@ def _mixed(reply: Reply, direct: Sequence[int], k: int, reasoned: int) -> list[i
 def ask_server(url: str, catalogue: Catalogue, mode: str, k: int, n: int, workers: int = 4, api_key: str = "") -> Ask:
     """Ask a running gateway, several users at once, with the latencies that its callers see.
 
+    With several chains per user each request is audited, and the chains with their answers are read from the audit.
+
     Args:
         url: Address of the gateway.
         catalogue: The items, to turn ids into dense indices.
@@ -115,12 +117,12 @@ def ask_server(url: str, catalogue: Catalogue, mode: str, k: int, n: int, worker
     """
     import httpx
 
-    headers = {"X-API-Key": api_key} if api_key else {}
+    headers, audited = {"X-API-Key": api_key} if api_key else {}, n > 1 and mode != "direct"
     client = httpx.Client(base_url=url.rstrip("/"), timeout=120, headers=headers, trust_env=False)
     ids = catalogue.item_ids
 
     def one(history: History) -> Reply:
-        body = {"history": [ids[int(i)] for i in history], "mode": mode, "k": k, "num_samples": n}
+        body = {"history": [ids[int(i)] for i in history], "mode": mode, "k": k, "num_samples": n, "audit": audited}
         body["history"] = body["history"][-200:]  # type: ignore[index]
         for _ in range(MANY_TRIES):
             started = time.perf_counter()
@@ -134,10 +136,22 @@ def ask_server(url: str, catalogue: Catalogue, mode: str, k: int, n: int, worker
             raise ValueError(f"{url} answered {answer.status_code} {error.get('code')}: {error.get('message')}")
         facts = answer.json()
         items = [catalogue.index_of(item["id"]) for item in facts["items"]]
-        return Reply(items, tokens=int(facts["tokens"]), seconds=seconds)
+        reply = Reply(items, tokens=int(facts["tokens"]), seconds=seconds)
+        return _with_chains(reply, client.get(f"/v1/audits/{facts['id']}"), catalogue) if audited else reply
 
     def ask(histories: Sequence[History], chunk: int) -> list[Reply]:
         with ThreadPoolExecutor(workers) as pool:
             return list(pool.map(one, histories))
 
     return ask
+
+
+def _with_chains(reply: Reply, audit: Any, catalogue: Catalogue) -> Reply:
+    """A reply with the chains of its audit."""
+    if audit.status_code != 200:
+        raise ValueError(f"the gateway kept no audit ({audit.status_code}); start it with --audit-days above 0")
+    for chain in audit.json()["chains"]:
+        reply.answers.append(-1 if chain["answer"] is None else catalogue.index_of(chain["answer"]))
+        reply.log_probs.append(float(chain["log_prob"]))
+        reply.format_ok.append(bool(chain["format_ok"]))
+    return reply

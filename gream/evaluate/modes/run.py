@@ -12,6 +12,7 @@ from genrec.data.files import write_json
 from genrec.run.provenance import provenance
 from gream.evaluate.modes.asking import Ask, ask_recommender, ask_server
 from gream.evaluate.modes.journal import read_journal, run_journal
+from gream.evaluate.modes.shards import merged, process_of, share_of, share_path
 from gream.evaluate.modes.summary import summarise
 from gream.evaluate.modes.versus import as_table, versus
 from gream.workspace import Workspace
@@ -48,12 +49,21 @@ def judge_mode(arguments: EvalArguments, workspace: Workspace, stage: str) -> di
     folder = workspace.root / "eval_modes"
     journal = folder / f"{stage}-{arguments.engine}-{arguments.mode}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    with asker(arguments, workspace, stage) as ask:
-        records = run_journal(journal, _settings(arguments, workspace, stage), targets, ask, arguments.batch_size)
+    settings, (rank, world) = _settings(arguments, workspace, stage), process_of()
+    whole = journal.is_file() and len(read_journal(journal)[1]) == len(targets)
+    if world == 1 or whole:
+        with asker(arguments, workspace, stage) as ask:
+            records = run_journal(journal, settings, targets, ask, arguments.batch_size, rank == 0)
+    else:
+        part = share_path(journal, rank, world)
+        with asker(arguments, workspace, stage) as ask:
+            run_journal(part, settings, share_of(targets, rank, world), ask, arguments.batch_size, rank == 0)
+        records = merged(journal, settings, targets, world) if rank == 0 else []
+    if rank > 0:
+        return {"journal": journal}
     popularity = workspace.split.popularity(workspace.dataset.num_items)
     lengths = [len(history) for history in targets.histories]
     figures = summarise(records, workspace.dataset.num_items, lengths, popularity, arguments.price_per_hour)
-    settings = read_journal(journal)[0]
     row = {"system": "GREAM", "stage": stage, "mode": arguments.mode, "engine": arguments.engine, **figures}
     files = {"journal": journal, "summary": journal.with_suffix(".json")}
     write_json(files["summary"], {"settings": settings, "provenance": provenance(), "rows": [row]})
@@ -73,7 +83,7 @@ def compare(a: Path, b: Path) -> Path:
 
 def _settings(arguments: EvalArguments, workspace: Workspace, stage: str) -> dict[str, Any]:
     """What decides the result of a journal."""
-    names = ("engine", "mode", "max_users", "num_beams", "reasoning_samples", "temperature", "top_p", "top_k",
+    names = ("engine", "mode", "max_users", "num_beams", "reasoning_samples", "temperature", "top_p",
              "max_new_tokens", "batch_size", "engine_beams", "seed")  # fmt: skip
     return {"stage": stage, "index_hash": workspace.codes.hash, **{name: getattr(arguments, name) for name in names}}
 
@@ -95,8 +105,8 @@ def asker(arguments: EvalArguments, workspace: Workspace, stage: str) -> Iterato
         from genrec.decoding.engines.vllm import VllmEngine
         from gream.recommend.engine_runner import with_engine
 
-        engine = VllmEngine.open(str(folder), seed=a.seed, max_model_len=a.max_model_len)
-        recommender = with_engine(recommender, engine, a.engine_beams, a.top_k)  # type: ignore[arg-type]
+        engine = VllmEngine.open(str(folder), recommender.runner.constraint, max_model_len=a.max_model_len)
+        recommender = with_engine(recommender, engine, a.engine_beams)  # type: ignore[arg-type]
     try:
         yield ask_recommender(recommender, a.mode, k, a.reasoning_samples, config, a.num_beams)
     finally:
