@@ -1,7 +1,7 @@
 """How well are items recommended that training never saw? Withhold some, train, give them codes, ask for them.
 
 The withheld items leave catalogue and histories before anything is learnt: tokenizer, SASRec, codebooks, model.
-Afterwards they get codes in the frozen codebooks (`gream.indexing.add_items`) and enter the trie; no weight changes.
+Afterwards they get codes in the frozen codebooks (`gream.grow`) and enter the trie; no weight changes.
 
 Legend: a question belongs to the new items when its target does. Training parts of the reduced data are parts of the
 original training parts, so no validation or test item of the original split is learnt from.
@@ -10,7 +10,7 @@ original training parts, so no validation or test item of the original split is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from genrec.data.dataset import Dataset
 from genrec.data.split import Targets
 from genrec.metrics.figures import ranking_figures
 from gream.evaluate import evaluate_direct
-from gream.indexing import ItemIndex, add_items
+from gream.grow import grow
+from gream.indexing import ItemIndex
 from gream.recommend import GreamRecommender, load_parts
 
 KS = (1, 5, 10, 50)
@@ -140,11 +141,9 @@ def judge_new_items(run_dir: Path, withheld: Withheld, encoder: str, *, stage: s
         raise ValueError(
             f"'{run_dir}' was trained on other items than those left after withholding; use a new run folder"
         )
-    longer = add_items(index, withheld.new.texts(), encoder)
-    frames = [catalogue.frame.drop("item_index") for catalogue in (parts.catalogue, withheld.new)]
-    both = Catalogue(pl.concat(frames, how="diagonal_relaxed"))
-    after = GreamRecommender(replace(parts, item_codes=longer.item_codes, catalogue=both))
-    counts = np.zeros(len(both), dtype=np.int64)
+    before = GreamRecommender(parts)
+    after, longer = grow(before, index, withheld.new, encoder)
+    counts = np.zeros(len(after.catalogue), dtype=np.int64)
     counts[: withheld.known.num_items] = withheld.known.split().popularity(withheld.known.num_items)
     width = int(index.item_codes.config.get("text_dim") or longer.embeddings.shape[1])
     models: dict[str, IdModel] = {
@@ -157,8 +156,7 @@ def judge_new_items(run_dir: Path, withheld: Withheld, encoder: str, *, stage: s
         rows += [_baseline_row(name, label, model, targets) for name, model in models.items()]
         rows.append(evaluate_direct(after, targets, ks=KS, stage=label, progress=True).row)
     known_only = _without_new(withheld)
-    before = evaluate_direct(GreamRecommender(parts), known_only, ks=KS, stage="new items not yet in", progress=True)
-    return [*rows, before.row]
+    return [*rows, evaluate_direct(before, known_only, ks=KS, stage="new items not yet in", progress=True).row]
 
 
 def _without_new(withheld: Withheld) -> Targets:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from genrec.data.catalogue import Catalogue
 from genrec.data.files import read_jsonl
 from genrec.llm.encoders import TextEncoder, load_encoder
-from gream.indexing import ItemIndex, add_items
+from gream.grow import grow
+from gream.indexing import ItemIndex
 from gream.recommend import GreamRecommender
 
 
@@ -63,19 +61,10 @@ class Inserter:
         return longer
 
     def _longer(self, recommender: GreamRecommender, records: Sequence[Mapping[str, Any]]) -> GreamRecommender:
-        known = self._index.item_codes.hash
-        if known != recommender.item_codes.hash:
-            raise ValueError(
-                f"--index has the hash {known:.12}, the checkpoint {recommender.item_codes.hash:.12}; give the index "
-                "folder of its run"
-            )
         if isinstance(self._encoder, str):
             self._encoder = load_encoder(self._encoder)
-        old, new = recommender.catalogue, Catalogue.from_records(records)
-        catalogue = Catalogue(pl.concat([old.frame, new.frame], how="diagonal_relaxed").drop("item_index"))
-        texts = [catalogue.text(item) for item in range(len(old), len(catalogue))]
-        self._index = add_items(self._index, texts, self._encoder)
-        return GreamRecommender(replace(recommender.parts, item_codes=self._index.item_codes, catalogue=catalogue))
+        longer, self._index = grow(recommender, self._index, Catalogue.from_records(records), self._encoder)
+        return longer
 
     def _write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """One line, on disk when this returns."""

@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from genrec.data.files import read_jsonl
 from genrec.serving.audit import AuditStore
+from genrec.serving.config import ServingConfig
 from genrec.serving.feedback import FeedbackLog, arm_of, user_hash
 
 pytestmark = pytest.mark.serve
@@ -144,7 +145,7 @@ def test_metrics_tell_requests_lanes_and_answers(client):
     text = client.get("/metrics").text
     assert 'genrec_requests_total{route="/v1/recommendations",status="200"} 1.0' in text
     assert 'genrec_answer_seconds_count{mode="direct"} 1.0' in text
-    assert 'genrec_lane_slots{lane="direct"} 16.0' in text
+    assert f'genrec_lane_slots{{lane="direct"}} {float(ServingConfig().direct_slots)}' in text
 
 
 def test_ready_follows_the_engine_and_settings_tell_the_limits(client, engine):
