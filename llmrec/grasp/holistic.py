@@ -56,13 +56,14 @@ class Attend(nn.Module):
         if config.attention and not config.softmax:
             self.bias = nn.Parameter(torch.zeros(()))
 
-    def project(self, tokens: Tensor) -> list[Tensor]:
-        """What a token gives by itself: its value, and its key where weights are learnt, each (..., d)."""
-        return [self.value(tokens), *([self.key(tokens)] if self.config.attention else [])]
+    def project(self, tokens: Tensor, share: Tensor) -> list[Tensor]:
+        """A token's value as the adapter's share reads it and, where weights are learnt, its key; each (..., d)."""
+        value = F.linear(self.value(tokens), share)
+        return [value, self.key(tokens)] if self.config.attention else [value]
 
-    def weights(self, query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
-        """Weights (B, Q, K) of keys (B, K, d) for projected queries (B, Q, d)."""
-        count = mask.sum(-1, keepdim=True, dtype=query.dtype).clamp_min(1)
+    def weights(self, query: Tensor, key: Tensor, mask: Tensor, count: Tensor | None = None) -> Tensor:
+        """Weights (B, Q, K) of keys (B, K, d) for projected queries (B, Q, d); `count` (B, Q, 1): keys in the mask."""
+        count = (mask.sum(-1, keepdim=True, dtype=query.dtype) if count is None else count).clamp_min(1)
         if not self.config.attention:
             return mask / count
         bias = None if self.config.softmax else self.bias - count.log()
@@ -103,14 +104,15 @@ class HolisticAttention(nn.Module):
             similar_items: (..., w) text of the items like them.
 
         Returns:
-            Tensors (..., d): the vector, its share of the adapter's first layer, value and key of the fine-grained
-            attention, value, key and query of the global one; only those that this configuration uses.
+            Tensors (..., d): the vector, what the adapter's first layer makes of it, value and key of the fine-grained
+            attention, value, key and query of the global one; only those that this configuration uses. Values have
+            gone through the first layer too: it is linear, so it may be taken before the weights.
         """
-        normed = self.norm(items)
-        own = F.linear(normed, self.shares()[0], self._first.bias)
-        found = [items, own, *self.fine.project(normed)]
+        normed, shares = self.norm(items), self.shares()
+        own = F.linear(normed, shares[0], self._first.bias)
+        found = [items, own, *self.fine.project(normed, shares[1])]
         if self.config.global_features:
-            found += self.wide.project(self.others_norm(self.others[1](similar_items)))
+            found += self.wide.project(self.others_norm(self.others[1](similar_items)), shares[2])
             found += [self.wide.query(normed)] if self.config.attention else []
         return found
 
@@ -129,14 +131,15 @@ class HolisticAttention(nn.Module):
         Returns:
             (B, L, d).
         """
-        user, shares = self.user_vectors(users, known), self.shares()
-        query = self.fine.query(user) if self.config.attention else user
-        fine = self.fine.weights(query, parts[3 if self.config.attention else 2], seen) @ parts[2]
-        fine = fine if self.config.attention else fine + user  # plain means would forget who asks
-        hidden = parts[1] + F.linear(fine, shares[1])
+        user, count = self.user_vectors(users, known), seen.sum(-1, keepdim=True, dtype=users.dtype)
+        learnt = self.config.attention
+        query, key = (self.fine.query(user), parts[3]) if learnt else (user, parts[2])
+        hidden = parts[1] + self.fine.weights(query, key, seen, count) @ parts[2]
+        if not learnt:
+            hidden = hidden + F.linear(user, self.shares()[1])  # plain means would forget who asks
         if self.config.global_features:
-            weights, values = self.global_attention(parts, user, similar_users, known, seen)
-            hidden = hidden + F.linear(weights @ values, shares[2])
+            weights, values = self.global_attention(parts, user, similar_users, known, seen, count)
+            hidden = hidden + weights @ values
         _, gelu, dropout, last = self.adapter
         return parts[0] + last(dropout(gelu(hidden)))
 
@@ -150,17 +153,24 @@ class HolisticAttention(nn.Module):
         return cast(nn.Linear, self.adapter[0])
 
     def global_attention(
-        self, parts: Sequence[Tensor], user: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
+        self,
+        parts: Sequence[Tensor],
+        user: Tensor,
+        similar_users: Tensor,
+        known: Tensor,
+        seen: Tensor,
+        count: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Weights (B, L, 1 + L) and values (B, 1 + L, d) of similar users, who come first, and similar items."""
-        first = self.wide.project(self.others_norm(self.others[0](similar_users))[:, None])
+        first = self.wide.project(self.others_norm(self.others[0](similar_users))[:, None], self.shares()[2])
+        count = None if count is None else count + known[:, None, None]
         mask = torch.cat([known[:, None, None].expand(-1, seen.shape[1], 1), seen], dim=2)
         if not self.config.attention:
             values = torch.cat([first[0], parts[3]], dim=1)
-            return self.wide.weights(user, values, mask), values
+            return self.wide.weights(user, values, mask, count), values
         values, keys = (torch.cat(pair, dim=1) for pair in zip(first, parts[4:6], strict=True))
         query = parts[6] + F.linear(user, self.wide.query.weight)
-        return self.wide.weights(query, keys, mask), values
+        return self.wide.weights(query, keys, mask, count), values
 
     def user_vectors(self, users: Tensor, known: Tensor) -> Tensor:
         """Queries (B, 1, d): the projected text, or one learnt vector for users that are not known."""

@@ -111,7 +111,10 @@ class Grasp(EnrichedModel):
         """What the holistic attention knows of users (B,), and what positions of inputs (B, L) may see."""
         people = "similar_users" if self.holistic.similar else "users"
         known = (users >= 0) & (users < self.features.counts[1])
-        texts, similar = self.features.rows("users", users), self.features.rows(people, users)
+        nearest = users.clamp(
+            0, self.features.counts[1] - 1
+        )  # of a user that is not known nothing is read: see `known`
+        texts, similar = (F.embedding(nearest, self.features.table(name, users.device)) for name in ("users", people))
         return texts, similar, known, visible(inputs, self.num_items, self.backbone.causal)
 
     @torch.no_grad()
