@@ -234,9 +234,10 @@ def main() -> None:
         steps = upstream_faults(options.model, folder / "upstream")
         steps.append(feedback_kills(options.model, folder / "feedback", options.kills))
         steps.append(fuzz(options.model, folder / "fuzz", options.bodies))
-    cases = [{"case": "steps that went as expected", "ours": f"{sum(s['ok'] for s in steps)} of {len(steps)}"}]
-    facts = {"what": "faults of a served recommender", "peer_name": "none", "unit": "steps", "cases": cases}
-    write_json(options.out, {**facts, "steps": steps, **bench_origin()})
+    cases = [{"case": "steps that went as expected", "ours": sum(s["ok"] for s in steps)}]
+    facts = {"what": "faults of a served recommender", "peer_name": "none", "unit": f"steps of {len(steps)}"}
+    setting = {"bodies": options.bodies, "kills": options.kills}
+    write_json(options.out, {**facts, "cases": cases, "setting": setting, "steps": steps, **bench_origin()})
     sys.exit(0 if all(entry["ok"] for entry in steps) else 1)
 
 

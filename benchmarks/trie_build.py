@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,13 @@ def measure(items: int, with_peer: bool) -> dict[str, Any]:
     return {name: round(value, 5) if isinstance(value, float) else value for name, value in row.items()}
 
 
+def beside(row: Mapping[str, Any]) -> dict[str, float]:
+    """The peer's time, where it was measured."""
+    if "peer_build_s" not in row:
+        return {}
+    return {"peer": row["peer_build_s"], "ratio": round(row["peer_build_s"] / row["build_s"], 2)}
+
+
 def main() -> None:
     """Measure every size in a fresh process and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,16 +107,14 @@ def main() -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout.splitlines()[-1]))
         print(rows[-1], flush=True)
-    compared = [row for row in rows if "peer_build_s" in row]
     figures = {
         "what": "building the trie of a catalogue; ratio: the peer's time over ours",
         "unit": "s",
         "peer_name": "a dictionary of prefixes",
         "cases": [
-            {"case": f"{row['items']:,} items", "ours": row["build_s"], "peer": row["peer_build_s"],
-             "ratio": round(row["peer_build_s"] / row["build_s"], 2)}
-            for row in compared
+            {"case": f"{row['items']:,} items", "ours": row["build_s"], **beside(row)} for row in rows
         ],
+        "setting": {"peer_items": options.peer_items},
         "sizes": rows,
         **bench_origin(),
     }  # fmt: skip
