@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genrec.data.files import write_json
+from genrec.run.processes import configure_logging
 from genrec.run.provenance import provenance
 from gream.evaluate.modes.asking import Ask, ask_recommender, ask_server
 from gream.evaluate.modes.journal import read_journal, run_journal
@@ -27,7 +28,7 @@ def judge_modes(arguments: EvalArguments, stages: Sequence[str]) -> list[Path]:
     """Judge every wanted stage that has finished; returns the files."""
     if not stages:
         raise ValueError(f"none of the stages {arguments.stage_names} has finished in '{arguments.run_dir}'")
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging()  # ours speak, httpx with its line per request does not
     workspace = Workspace(Path(arguments.run_dir))
     return [path for stage in stages for path in judge_mode(arguments, workspace, stage).values()]
 
