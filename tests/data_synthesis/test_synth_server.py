@@ -21,7 +21,7 @@ from genrec.data.chains import read_chains
 from genrec.data.texts import read_texts
 
 Serve = Callable[..., Any]
-FAST = ["--timeout", "0.6", "--retry_wait", "0.01", "--quiet", "--data", "toy", "--model", "m", "--engine", "openai"]
+FAST = ["--timeout", "60", "--retry_wait", "0.01", "--quiet", "--data", "toy", "--model", "m", "--engine", "openai"]
 
 
 def _command(name: str, out: Path, server: Any, *words: str) -> list[str]:
@@ -31,7 +31,7 @@ def _command(name: str, out: Path, server: Any, *words: str) -> list[str]:
 def test_with_a_fifth_of_answers_failing_every_row_arrives_once(serve: Serve, tmp_path: Path, toy: Dataset) -> None:
     server = serve("--failures", "0.2", "--slow", "0.8")
     out = tmp_path / "items.jsonl"
-    assert main(_command("items", out, server, "--near_duplicates", "0", "attempts=8", "retries=8")) == 0
+    assert main(_command("items", out, server, "--near_duplicates", "0", "attempts=8", "retries=8", "timeout=0.6")) == 0
     rows = read_texts(out)
     assert [row.subject for row in rows] == toy.catalogue.item_ids
     for row, title in zip(rows, toy.catalogue.titles, strict=True):
