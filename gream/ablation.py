@@ -127,3 +127,15 @@ class Ablation:
     def _finished(self, value: str, seed: int) -> bool:
         state = self.run_dir(value, seed) / self.until / "stage.json"
         return state.is_file() and bool(read_json(state)["finished"])
+
+
+def fixed_settings(words: list[str]) -> dict[str, dict[str, str]]:
+    """`stage.setting=value` words as stage -> setting -> value."""
+    found: dict[str, dict[str, str]] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        stage, dot, setting = name.partition(".")
+        if not (equals and dot and stage in STAGES):
+            raise ValueError(f"'{word}' is not of the form stage.setting=value, e.g. align.max_steps=2000")
+        found.setdefault(stage, {})[setting] = value
+    return found

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gream.ablation import STAGES, Ablation
+from gream.ablation import Ablation, fixed_settings
 
 RECIPES = Path(__file__).parent
 
@@ -51,18 +51,6 @@ def parse(words: list[str] | None = None) -> tuple[Ablation, Path, str]:
         parser.error(str(error))
     name = f"results/ablation_{options.base.name}_{stage}_{setting}.json"
     return ablation, options.results or Path(name), options.launch
-
-
-def fixed_settings(words: list[str]) -> dict[str, dict[str, str]]:
-    """`stage.setting=value` words as stage -> setting -> value."""
-    found: dict[str, dict[str, str]] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        stage, dot, setting = name.partition(".")
-        if not (equals and dot and stage in STAGES):
-            raise ValueError(f"budget '{word}' is not of the form stage.setting=value, e.g. align.max_steps=2000")
-        found.setdefault(stage, {})[setting] = value
-    return found
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from genrec.data.dataset import Dataset
 from genrec.data.load import load_dataset
 from genrec.metrics.report.write import write_report
 from genrec.run.provenance import provenance
+from gream.ablation import fixed_settings
 from gream.new_items import Withheld, judge_new_items, withhold
 
 RECIPES = Path(__file__).parent
@@ -41,6 +42,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", nargs="*", default=[], metavar="STAGE.KEY=VALUE", help="further settings of a stage")
     parser.add_argument("--launch", default="accelerate_configs/cpu.yaml", help="accelerate configuration")
     options = parser.parse_args()
+    missing = [stage for stage in STAGES if not (options.configs / f"{stage}.yaml").is_file()]
+    if missing:
+        parser.error(
+            f"'{options.configs}' lacks {', '.join(f'{stage}.yaml' for stage in missing)}; name a folder of settings"
+        )
+    if not 0.0 < options.share < 1.0:
+        parser.error(f"--share must lie in (0, 1), got {options.share}")
+    try:
+        options.set = fixed_settings(options.set)
+    except ValueError as error:
+        parser.error(str(error))
     options.folder = options.folder or Path("runs/new_items") / options.configs.name
     return options
 
@@ -51,9 +63,7 @@ def train(options: argparse.Namespace, data: Path) -> None:
         words = ["--config", str(options.configs / f"{stage}.yaml"), "--run_dir", str(options.folder)]
         words += ["--if_done", "skip", "--seed", str(options.seed)]
         words += ["--dataset", str(data)] if stage == "index" else []
-        for word in options.set:
-            name, value = word.split("=", 1)
-            words += [f"--{name.removeprefix(stage + '.')}", value] if name.startswith(f"{stage}.") else []
+        words += [word for name, value in options.set.get(stage, {}).items() for word in (f"--{name}", value)]
         command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", options.launch]
         subprocess.run([*command, str(RECIPES / f"gream_{stage}.py"), *words], check=True)
 

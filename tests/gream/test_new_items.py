@@ -100,3 +100,18 @@ def test_the_recipe_explains_itself(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         runpy.run_path(str(ROOT / "recipes/gream_new_items.py"), run_name="__main__")
     assert "frozen" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--configs", "nosuch"], "lacks index.yaml, cot.yaml, align.yaml"),
+        (["--share", "1.5"], "must lie in (0, 1), got 1.5"),
+        (["--set", "aligned.seed=1"], "'aligned.seed=1' is not of the form stage.setting=value"),
+    ],
+)
+def test_a_wrong_word_is_named_before_anything_runs(monkeypatch, capsys, words, said):
+    monkeypatch.setattr(sys, "argv", ["gream_new_items.py", *words])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "recipes/gream_new_items.py"), run_name="__main__")
+    assert said in capsys.readouterr().err
