@@ -110,7 +110,8 @@ def bodies_of(model: Path, mode: str, count: int = 200) -> list[bytes]:
 
 def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> dict[str, Any]:
     """The same chains from `vllm serve` alone, without items behind them."""
-    from genrec.serving.upstream.process import CPU_ARGUMENTS, CPU_ENVIRONMENT, ServerProcess, free_port, vllm_command
+    from genrec.llm.vllm_cpu import CPU_ARGUMENTS, vllm_environment
+    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
     from gream.recommend import GreamRecommender
 
     recommender = GreamRecommender.from_pretrained(model)
@@ -120,7 +121,7 @@ def bare_vllm(model: Path, folder: Path, rates: list[float], seconds: float) -> 
     server = ServerProcess(
         vllm_command(model, port, [*CPU_ARGUMENTS, "--max-model-len", "512"]),
         folder / "vllm.log",
-        CPU_ENVIRONMENT,
+        vllm_environment(),
     )
     shared = {
         "model": "gream",

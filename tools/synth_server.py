@@ -14,11 +14,11 @@ import os
 import sys
 
 from genrec.llm.assets import smollm2_folder
+from genrec.llm.vllm_cpu import vllm_environment
 
 NAME = "smollm2-135m-instruct"
 PATIENCE = "36000"  # seconds; on a busy machine a step outlasts vLLM's own limits, which would end the server
 ENVIRONMENT = {
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
     "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": PATIENCE,
     "VLLM_ENGINE_READY_TIMEOUT_S": PATIENCE,
     "VLLM_ENGINE_ITERATION_TIMEOUT_S": PATIENCE,
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     if importlib.util.find_spec("vllm") is None:
         raise SystemExit("vLLM is not installed here; run `make setup WITH_VLLM=1`")
-    os.environ |= {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
+    os.environ |= vllm_environment() | {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
     words = command(options.port, str(smollm2_folder()))
     os.execv(words[0], words)
 

@@ -1,5 +1,6 @@
 """How does a model in this process answer? vLLM offline with JSON schemas, or transformers as the slow fallback."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from data_synthesis.config import EngineConfig
 from data_synthesis.engines import Answer, Prompt, Usage
 from data_synthesis.engines.batched import Generate
+from genrec.llm.vllm_cpu import vllm_environment
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ def load_vllm(config: EngineConfig) -> Generate:
     from vllm import LLM, SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 
+    os.environ.update(vllm_environment())
     limit = {"max_model_len": config.max_model_len} if config.max_model_len else {}
     eager = not torch.cuda.is_available()  # compiling for a CPU takes minutes and gains little
     model = LLM(model=_folder(config.model), dtype=config.dtype, enforce_eager=eager, **limit)

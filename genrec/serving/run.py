@@ -20,6 +20,7 @@ class DrainingServer(uvicorn.Server):
     """Says "not ready" at the first signal, answers what is under way, refuses what is new, then ends."""
 
     gateway: Gateway
+    should_exit: bool
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal begins the drain; Ctrl-C again ends at once.

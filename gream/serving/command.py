@@ -169,22 +169,16 @@ def _servers(options: argparse.Namespace) -> list[tuple[str, Any]]:
 
     import torch
 
-    from genrec.serving.upstream.process import (
-        CPU_ARGUMENTS,
-        CPU_ENVIRONMENT,
-        ServerProcess,
-        free_port,
-        vllm_command,
-    )
+    from genrec.llm.vllm_cpu import CPU_ARGUMENTS, vllm_environment
+    from genrec.serving.upstream.process import ServerProcess, free_port, vllm_command
 
-    usual, environment = ((), {}) if torch.cuda.is_available() else (CPU_ARGUMENTS, CPU_ENVIRONMENT)
-    environment = {name: os.environ.get(name, value) for name, value in environment.items()}
+    usual = () if torch.cuda.is_available() else CPU_ARGUMENTS
     made = []
     for number in range(options.replicas):
         port = free_port()
         command = vllm_command(options.model, port, [*usual, *shlex.split(options.vllm_args)])
         log = options.state_dir / f"vllm-{number}.log"
-        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, log, environment)))
+        made.append((f"http://127.0.0.1:{port}", ServerProcess(command, log, vllm_environment())))
     return made
 
 

@@ -79,11 +79,10 @@ def test_transformers_answer_with_their_usage(tiny_folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.vllm
 @pytest.mark.timeout(900)
-def test_vllm_offline_answers_in_the_schema(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vllm_offline_answers_in_the_schema(tiny_folder: Path) -> None:
     pytest.importorskip("vllm", reason="needs vLLM")
     from data_synthesis.engines.local import load_vllm
 
-    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     config = EngineConfig(
         engine="vllm", model=str(tiny_folder), dtype="float32", max_model_len=128, max_output_tokens=20, batch=2
     )

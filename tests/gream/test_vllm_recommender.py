@@ -38,8 +38,6 @@ def toy(folder: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def engine(folder: Path, toy: Any) -> Iterator[Any]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     from genrec.decoding.engines.vllm import VllmEngine
 
     opened = VllmEngine.open(
@@ -47,7 +45,6 @@ def engine(folder: Path, toy: Any) -> Iterator[Any]:
     )
     yield opened
     opened.close()
-    patch.undo()
 
 
 def test_vllm_ranks_chains_and_answers_as_transformers_does(toy, engine):

@@ -7,6 +7,7 @@ and a logits processor of ours (`vllm_answers`) keeps answers inside the catalog
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -15,6 +16,7 @@ from typing import Any
 
 from genrec.decoding.constraint import AnswerConstraint
 from genrec.decoding.engines.protocol import AnswerSettings, Completion, Tokens
+from genrec.llm.vllm_cpu import vllm_environment
 
 KEY = "genrec"
 """Name of our part of a request's `extra_args` and of the engine's `additional_config`."""
@@ -52,6 +54,7 @@ class VllmEngine:
             from vllm import LLM
         except ModuleNotFoundError as error:
             raise ValueError("vLLM is not installed: `make setup WITH_VLLM=1`, or pip install 'gream[vllm]'") from error
+        os.environ.update(vllm_environment())  # the engine is a process of its own and reads it there
         settings = {"dtype": "float32", "enforce_eager": True, "enable_prefix_caching": True, **options}
         with tempfile.TemporaryDirectory() as place:  # the engine maps the trie; the files may go once it has started
             return cls(LLM(folder, **settings, **processor_options(constraint, Path(place))))

@@ -25,12 +25,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-CPU_ARGUMENTS = ("--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill")
-"""Without a GPU: bfloat16 is emulated, compiling takes minutes, and vLLM 0.31 ends with "CPU Generator does not use
-offset" when a request with a seed has its prompt cut over two steps."""
-CPU_ENVIRONMENT = {"VLLM_CPU_KVCACHE_SPACE": "1"}  # GiB
-
-
 def vllm_command(model: str | Path, port: int, extra: Sequence[str] = ()) -> list[str]:
     """The command line of vLLM's OpenAI-compatible server on the loopback.
 
