@@ -10,6 +10,7 @@ from genrec.metrics.report.text import duration, fact, in_markdown
 ORIGIN = ("command", "revision", "git_revision", "seeds", "seed", "hardware", "machine", "versions")
 IN_TABLE = ("what", "ours", "peer", "ratio", "unit", "peer_name", "cases", "provenance", "peak_memory_gib")
 SHOWN = {*ORIGIN, *IN_TABLE}
+LONGEST = 400  # characters of a fact; what says more is read in its file
 
 
 def origin_line(provenance: Mapping[str, Any]) -> str:
@@ -41,7 +42,7 @@ def bench_section(benches: Mapping[str, Mapping[str, Any]]) -> str:
     for name, bench in benches.items():
         what = name.removeprefix("bench_")
         lines += [_bench_line(what, {**bench, **case}) for case in bench.get("cases") or [{}]]
-        origins.append(f"* {in_markdown(what)}: {_description(bench)}".rstrip())
+        origins.append(f"* {in_markdown(what)}: {_description(bench, f'results/{name}.json')}".rstrip())
     return "\n".join([*lines, "", *origins]) + "\n"
 
 
@@ -60,9 +61,12 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else in_markdown(fact(value))
 
 
-def _description(bench: Mapping[str, Any]) -> str:
-    """What was measured, whatever else the file says about it, and where."""
+def _description(bench: Mapping[str, Any], file: str) -> str:
+    """What was measured, what else the file says about it in a few words, and where."""
     words = [in_markdown(bench["what"])] if bench.get("what") else []
-    words += [f"{in_markdown(key)} {in_markdown(fact(value))}" for key, value in bench.items() if key not in SHOWN]
+    rest = {key: fact(value) for key, value in bench.items() if key not in SHOWN}
+    words += [f"{in_markdown(key)} {in_markdown(text)}" for key, text in rest.items() if len(text) <= LONGEST]
+    if long := [key for key, text in rest.items() if len(text) > LONGEST]:
+        words.append(f"{in_markdown(', '.join(long))}: see `{file}`")
     text = "; ".join(words)
     return f"{text}. " * bool(text) + origin_line({**(bench.get("provenance") or {}), **bench})
