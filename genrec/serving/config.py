@@ -49,7 +49,7 @@ class ServingConfig:
     max_history: int = 200
     max_k: int = 100
     max_samples: int = 16
-    direct_slots: int = 4
+    direct_slots: int = 3
     reasoning_slots: int = 8
     upstream_slots: int = 64
     audit_retention_seconds: float = 30 * DAY
