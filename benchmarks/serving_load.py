@@ -1,12 +1,13 @@
 """How many recommendations per second, and how late? A gateway under rising load, the client in this second process.
 
-Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 10] [--bare_vllm] [--out FILE]
+Run: python benchmarks/serving_load.py --model runs/tiny_beauty/srpo [--seconds 10] [--vllm] [--bare_vllm] [--out FILE]
 
 Open loop: requests start at their time whether or not earlier ones were answered, so a slow server cannot slow the
 load. The client is aiohttp's: httpx takes several times the CPU per request, on the very cores that serve.
 Each mode runs at rising rates; capacity is the highest rate of accepted answers seen; three times that rate follows.
 The paper's 100 ms at 1,000 requests/s (direct) and 500 ms at 200 requests/s (reasoning) are figures of GPUs. With
-`--bare_vllm` the same chains are asked of `vllm serve` without a gateway.
+`--vllm` the chains of reasoning come from a vLLM server behind the gateway, with `--bare_vllm` they are asked of one
+without a gateway (and without items behind them).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from _origin import bench_origin
 from genrec.data.files import read_json, write_json
 
 RATES = {"direct": [5, 10, 20, 40, 80, 120, 160], "reasoning": [1, 2, 4, 8, 16]}
+THROUGH_VLLM, VLLM_SLOTS = "reasoning, chains from vLLM", 16
 FEWEST = 20  # requests per rate
 PAPER = {"direct": {"p95_ms": 100, "rate": 1000}, "reasoning": {"p95_ms": 500, "rate": 200}}
 
@@ -160,18 +162,18 @@ def cases_of(modes: dict[str, Any]) -> list[dict[str, Any]]:
     """Lines for the table of benchmarks: capacity of each mode, p95 at a moderate load and under overload."""
     bare = (modes.get("bare vllm serve") or {}).get("capacity_per_s")
     lines: list[dict[str, Any]] = []
-    for mode in ("direct", "reasoning"):
+    for mode in ("direct", "reasoning", THROUGH_VLLM):
         if mode not in modes:
             continue
         line: dict[str, Any] = {"case": f"{mode}, capacity", "unit": "requests/s", "peer_name": "none"}
         line["ours"] = modes[mode]["capacity_per_s"]
-        if mode == "reasoning" and bare:
+        if mode != "direct" and bare:
             line |= {"peer_name": "bare vllm serve", "peer": bare, "ratio": round(line["ours"] / bare, 2)}
         lines.append(line)
         lines += [
             {"case": f"{mode}, p95 at {row['rate']:g} requests/s", "unit": "ms", "ours": row["p95_ms"],
              "peer_name": "none"}
-            for row in modes[mode]["rates"] if (mode, row["rate"]) in (("direct", 20), ("reasoning", 1))
+            for row in modes[mode]["rates"] if row["rate"] == (20 if mode == "direct" else 1)
         ]  # fmt: skip
         over = {"case": f"{mode}, p95 of accepted requests at 3 times the capacity, over that at the lowest rate"}
         lines.append({**over, "unit": "ratio", "ours": modes[mode]["p95_over_unloaded"], "peer_name": "none"})
@@ -186,7 +188,8 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", default=["direct", "reasoning"])
     parser.add_argument("--rates", type=float, nargs="+", help="instead of the usual ones")
     parser.add_argument("--serve", nargs="+", default=[], metavar="ARGUMENT", help="further arguments of gream serve")
-    parser.add_argument("--bare_vllm", action="store_true")
+    parser.add_argument("--vllm", action="store_true", help="also reasoning with `gream serve --engine vllm`")
+    parser.add_argument("--bare_vllm", action="store_true", help="also chains of `vllm serve` without a gateway")
     parser.add_argument("--out", type=Path, default=Path("results/bench_serving_load.json"))
     options = parser.parse_args()
     modes: dict[str, Any] = {}
@@ -196,6 +199,13 @@ def main() -> None:
                 rates = options.rates or RATES[mode]
                 bodies = bodies_of(options.model, mode)
                 modes[mode] = asyncio.run(load(running.url, "/v1/recommendations", bodies, rates, options.seconds))
+        if options.vllm:
+            extra = [*options.serve, "--engine", "vllm", "--reasoning-slots", str(VLLM_SLOTS)]
+            bodies, rates = bodies_of(options.model, "reasoning"), options.rates or [*RATES["reasoning"], 32]
+            with gateway(options.model, Path(folder) / "vllm", extra) as running:
+                modes[THROUGH_VLLM] = asyncio.run(
+                    load(running.url, "/v1/recommendations", bodies, rates, options.seconds)
+                )
         if options.bare_vllm:
             modes["bare vllm serve"] = bare_vllm(
                 options.model, Path(folder), options.rates or RATES["reasoning"], options.seconds

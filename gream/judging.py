@@ -134,7 +134,7 @@ class Judge:
         mix = root / "reason" / "mix.json"
         if mix.is_file():
             figures["curriculum_mix"] = {"share": read_json(mix)}
-        metrics = {**self._facts(), "rows": rows, "stages": stages}
+        metrics = {**self._facts(), "rows": rows, "stages": stages, "scaling": figures.get("scaling", [])}
         files = write_report(root, metrics, figures)
         for stage in {row["stage"] for row in rows if row["stage"]}:
             judged = [row for row in rows if row["stage"] == stage]

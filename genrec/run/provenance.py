@@ -16,11 +16,14 @@ from genrec.metrics.memory import peak_memory_gib
 from genrec.run.arguments import is_secret
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "faiss-cpu", "numpy", "polars")
+FIGURES = (":(exclude)results", ":(exclude)RESULTS.md", ":(exclude)README.md")
 _JSON_PAIR = re.compile(r'"([^"]+)"(\s*:\s*)"[^"]*"')
 
 
 def git_revision(folder: Path | None = None) -> str:
-    """Short revision of the checkout this package is run from; '+changes' when the tree is not clean.
+    """Short revision of the checkout this package is run from; '+changes' when what runs was edited.
+
+    Figures of an earlier run (results/, RESULTS.md, README.md) are not what runs.
 
     Returns:
         e.g. '1a2b3c4d5e' or '1a2b3c4d5e+changes'; 'unknown' outside a checkout.
@@ -28,7 +31,7 @@ def git_revision(folder: Path | None = None) -> str:
     folder = folder or Path(__file__).resolve().parents[2]
     try:
         head = _git(folder, "rev-parse", "--short=10", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *FIGURES)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head + ("+changes" if changed else "")

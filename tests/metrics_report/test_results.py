@@ -104,5 +104,5 @@ def test_what_a_benchmark_says_at_length_stays_in_its_file(root):
     bench(root, "load", what="load", machine="2 cores", setting={"seconds": 10}, rates=[{"rate": n} for n in range(99)])
     text = render_results(root / "results")[0]
     assert "setting seconds 10" in text
-    assert "rates: see `results/bench_load.json`" in text
+    assert "rates see results/bench\\_load.json" in text
     assert "rate 98" not in text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from genrec.metrics.report.scaling import scaling_chart, scaling_fit, scaling_points, training_flops
+from genrec.metrics.report.verdict import scaling_findings
 
 FLOPS = [10.0**e for e in (12, 13, 14, 15, 16, 17)]
 
@@ -56,3 +59,14 @@ def test_points_cumulate_the_operations_of_all_stages_before():
     # 6 * 10 * 100 = 6,000 of alignment; 40 tokens of reasoning are seen from step 2 on: 6 * 10 * 40 = 2,400
     assert [point["flops"] for point in points] == [6000, 6000, 8400]
     assert [point["value"] for point in points] == [0.0, 0.1, 0.2]
+
+
+def test_the_fit_is_a_finding_of_the_report():
+    points = [{"flops": flops, "value": math.log10(flops) ** 2} for flops in FLOPS]
+    (found,) = scaling_findings(points)
+    assert found.level == "note"
+    assert found.text.endswith(f"of {len(FLOPS)} checkpoints with R² 1.000.")
+    assert "(1.0e+12 to 1.0e+17)" in found.text
+    assert scaling_findings(points[:5])[0].text.endswith("R² 1.000; a claim needs 6.")
+    assert scaling_findings(points[:4]) == []
+    assert scaling_findings([]) == []

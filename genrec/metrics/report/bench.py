@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genrec.metrics.report.text import duration, fact, in_markdown
+from genrec.metrics.report.text import duration, fact, in_markdown, short_facts
 
 ORIGIN = ("command", "revision", "git_revision", "seeds", "seed", "hardware", "machine", "versions")
 IN_TABLE = ("what", "ours", "peer", "ratio", "unit", "peer_name", "cases", "provenance", "peak_memory_gib")
 SHOWN = {*ORIGIN, *IN_TABLE}
-LONGEST = 400  # characters of a fact; what says more is read in its file
 
 
 def origin_line(provenance: Mapping[str, Any]) -> str:
@@ -64,9 +63,7 @@ def _short(value: Any) -> str:
 def _description(bench: Mapping[str, Any], file: str) -> str:
     """What was measured, what else the file says about it in a few words, and where."""
     words = [in_markdown(bench["what"])] if bench.get("what") else []
-    rest = {key: fact(value) for key, value in bench.items() if key not in SHOWN}
-    words += [f"{in_markdown(key)} {in_markdown(text)}" for key, text in rest.items() if len(text) <= LONGEST]
-    if long := [key for key, text in rest.items() if len(text) > LONGEST]:
-        words.append(f"{in_markdown(', '.join(long))}: see `{file}`")
+    rest = {key: value for key, value in bench.items() if key not in SHOWN}
+    words += [f"{in_markdown(key)} {in_markdown(text)}" for key, text in short_facts(rest, file)]
     text = "; ".join(words)
     return f"{text}. " * bool(text) + origin_line({**(bench.get("provenance") or {}), **bench})

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genrec.metrics.report.columns import Table, number, result_tables
-from genrec.metrics.report.text import duration, flat_facts, in_markdown, visible
+from genrec.metrics.report.text import duration, in_markdown, short_facts, visible
 from genrec.metrics.report.verdict import Finding, findings
 
 
@@ -155,5 +155,5 @@ def chain_parts(example: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _facts(name: str, section: Mapping[str, Any]) -> str:
-    lines = [f"* {in_markdown(key)}: {in_markdown(value)}" for key, value in flat_facts(section)]
+    lines = [f"* {in_markdown(key)}: {in_markdown(value)}" for key, value in short_facts(section, "metrics.json")]
     return f"## {name.capitalize()}\n\n" + "\n".join(lines) + "\n" if lines else ""

@@ -2,7 +2,8 @@
 
 {"title": ..., "dataset": {...}, "protocol": {...}, "provenance": {...},
  "rows": [{"system", "stage", "mode", "seed", "Recall@10", ...}],
- "stages": [{"stage", "metric", "before", "after", "steps", "seconds", ...}]}
+ "stages": [{"stage", "metric", "before", "after", "steps", "seconds", ...}],
+ "scaling": [{"flops", "value"}]}; stages and scaling are optional
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Any
 
 # Overrides of the writing direction would let a title rearrange the page around it.
 DIRECTION = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)}
+LONGEST = 400  # characters of a fact on a page; what says more is read in its file
 MARKDOWN = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~$"} | {"\n": " ", "\r": " "})
 
 
@@ -50,6 +51,11 @@ def flat_facts(section: Mapping[str, Any]) -> list[tuple[str, str]]:
         (name, value) pairs, empty values left out.
     """
     return [(visible(key), fact(value)) for key, value in section.items() if value not in (None, "", [], {})]
+
+
+def short_facts(section: Mapping[str, Any], file: str) -> list[tuple[str, str]]:
+    """As `flat_facts`, but what is longer than `LONGEST` characters only names the file that holds it."""
+    return [(key, text if len(text) <= LONGEST else f"see {file}") for key, text in flat_facts(section)]
 
 
 def fact(value: Any) -> str:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from genrec.metrics.report.columns import Row, is_baseline, over_seeds, row_name
+from genrec.metrics.report.scaling import CLAIM_POINTS, SCALING_METRIC, scaling_fit
 from genrec.metrics.report.schema import unrecorded
 
 Level = Literal["warning", "good", "loss", "note"]
@@ -46,12 +47,24 @@ def findings(metrics: Mapping[str, Any]) -> list[Finding]:
         *list_findings(rows),
         *reasoning_findings(rows),
         *drift_findings(rows),
+        *scaling_findings(metrics.get("scaling") or []),
     ]
     missing = unrecorded(metrics)
     if missing:
         found.append(Finding("note", f"Not recorded for this run: {', '.join(missing)}."))
     order = {"warning": 0, "good": 1, "loss": 2, "note": 3}
     return sorted(found, key=lambda finding: order[finding.level])
+
+
+def scaling_findings(points: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """How well does compute explain the quality of the checkpoints?"""
+    flops, values = [float(p["flops"]) for p in points], [float(p["value"]) for p in points]
+    fit = scaling_fit(flops, values)
+    if fit is None:
+        return []
+    text = f"A parabola over log10 of the training FLOPs ({min(flops):.1e} to {max(flops):.1e}) explains {SCALING_METRIC}"
+    few = "" if fit.points >= CLAIM_POINTS else f"; a claim needs {CLAIM_POINTS}"
+    return [Finding("note", f"{text} of {fit.points} checkpoints with R² {fit.r_squared:.3f}{few}.")]
 
 
 def stage_findings(stages: Sequence[Mapping[str, Any]]) -> list[Finding]:
