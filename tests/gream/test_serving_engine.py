@@ -148,6 +148,12 @@ class FakePool:
         ]  # fmt: skip
         text = "".join(f"data: {json.dumps(line)}\n\n" for line in lines) + ("data: [DONE]\n\n" if done else "")
         self.content = text.encode()
+        choices = [
+            {"index": i, "text": "".join(words), "logprobs": {"token_logprobs": [-0.5 * (i + 1)] * len(words)}}
+            for i in range(n)
+        ]
+        whole = json.dumps({"choices": choices}).encode()
+        self.whole = whole if done else whole[:-9]
         self.bodies: list[Any] = []
 
     def healthy(self) -> bool:
@@ -157,7 +163,8 @@ class FakePool:
         if path == "/v1/models":
             return FakeAnswer([b'{"data": [{"id": "served"}]}'])
         self.bodies.append(json.loads(body))
-        return FakeAnswer([self.content[i : i + 7] for i in range(0, len(self.content), 7)])
+        content = self.content if self.bodies[-1]["stream"] else self.whole
+        return FakeAnswer([content[i : i + 7] for i in range(0, len(content), 7)])
 
 
 def test_tags_are_never_shown_even_when_they_come_letter_by_letter():
@@ -180,6 +187,17 @@ def test_chains_of_a_model_server_are_ranked_by_the_beams_of_this_process(toy):
     assert (body["model"], body["prompt"], body["n"]) == ("served", toy.runner.reasoning_ids([1, 2]), 1)
     assert (body["max_tokens"], body["temperature"], body["stop"]) == (16, 0.0, ["</think>"])
     assert body["logit_bias"] == {"300": -100.0, "301": -100.0}
+    assert body["stream"]
+
+
+def test_a_chain_that_nobody_watches_comes_in_one_piece_and_says_the_same(toy):
+    question, found, pools = Question((1, 2), "reasoning", 3), [], []
+    for listeners in ([], [lambda text: None]):
+        pools.append(FakePool(["<think>", "likes ", "films"]))
+        found += answers(toy, [question], *listeners, chains=ServerChains(pools[-1], 16))  # type: ignore[arg-type]
+    assert [pool.bodies[0]["stream"] for pool in pools] == [False, True]
+    assert [(answer.chain, answer.tokens) for answer in found] == [("likes films", 3)] * 2
+    assert found[0].listed == found[1].listed
 
 
 def test_several_chains_of_a_model_server_vote_with_the_best_item_behind_each(toy):
@@ -189,13 +207,14 @@ def test_several_chains_of_a_model_server_vote_with_the_best_item_behind_each(to
     assert [(e.item, e.votes) for e in answer.listed] == [(items[0, 0], 3), (items[0, 1], 0)]
 
 
-def test_a_stream_that_breaks_off_is_a_failure_of_the_server(toy):
+@pytest.mark.parametrize(("listeners", "code"), [([print], "upstream_unavailable"), ([], "upstream_error")])
+def test_an_answer_that_breaks_off_is_a_failure_of_the_server(toy, listeners, code):
     from genrec.serving.door import UpstreamError
 
     chains = ServerChains(FakePool(["likes"], done=False), 16)  # type: ignore[arg-type]
     with pytest.raises(UpstreamError) as failed:
-        answers(toy, [Question((1,), "reasoning", 2)], chains=chains)
-    assert failed.value.code == "upstream_unavailable"
+        answers(toy, [Question((1,), "reasoning", 2)], *listeners, chains=chains)
+    assert failed.value.code == code
 
 
 def test_events_are_read_whatever_way_they_are_cut():

@@ -34,6 +34,7 @@ def test_the_settings_of_the_readme_are_shipped():
         "tiny_beauty",
         "tiny_games",
         "tiny_ml1m",
+        "small_ml100k",
         "smollm2_beauty",
         "smollm2_toy",
         "qwen3_4b_beauty",

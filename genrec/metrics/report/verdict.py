@@ -62,7 +62,7 @@ def scaling_findings(points: Sequence[Mapping[str, Any]]) -> list[Finding]:
     fit = scaling_fit(flops, values)
     if fit is None:
         return []
-    text = f"A parabola over log10 of the training FLOPs ({min(flops):.1e} to {max(flops):.1e}) explains {SCALING_METRIC}"
+    text = f"A parabola over log10 FLOPs of training ({min(flops):.1e} to {max(flops):.1e}) explains {SCALING_METRIC}"
     few = "" if fit.points >= CLAIM_POINTS else f"; a claim needs {CLAIM_POINTS}"
     return [Finding("note", f"{text} of {fit.points} checkpoints with R² {fit.r_squared:.3f}{few}.")]
 
