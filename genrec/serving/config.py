@@ -50,7 +50,7 @@ class ServingConfig:
     max_k: int = 100
     max_samples: int = 16
     direct_slots: int = 3
-    reasoning_slots: int = 6
+    reasoning_slots: int = 4
     upstream_slots: int = 64
     audit_retention_seconds: float = 30 * DAY
     arms: Mapping[str, float] = field(default_factory=lambda: {"all": 1.0})

@@ -48,7 +48,7 @@ SERVE_OPTIONS: dict[str, dict[str, Any]] = {
     "--device": {"default": None, "help": "torch device (default: a GPU where there is one)"},
     "--direct-slots": {"type": int, "default": 3,
                        "help": "direct requests at once, then 429; 3 suit a CPU, 64 a GPU (default %(default)s)"},
-    "--reasoning-slots": {"type": int, "default": 6, "help": "the same for reasoning (default %(default)s)"},
+    "--reasoning-slots": {"type": int, "default": 4, "help": "the same for reasoning (default %(default)s)"},
     "--state-dir": {"type": Path, "default": Path("runs/serving"), "metavar": "FOLDER",
                     "help": "feedback and audits (default %(default)s)"},
     "--audit-days": {"type": float, "default": 30.0,
