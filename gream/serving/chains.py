@@ -198,7 +198,7 @@ async def _collect(answer: UpstreamAnswer, job: ChainJob) -> list[SampledChain]:
     """
     texts, sums, tokens, closed = [""] * job.n, [0.0] * job.n, [0] * job.n, [False] * job.n
     async for event in whole(answer) if job.on_text is None else events(answer.parts()):
-        if "error" in event:
+        if not isinstance(event, dict) or "error" in event:
             raise UpstreamError("upstream_error", "the model server failed in the middle of an answer")
         for choice in event.get("choices", ()):
             number = int(choice["index"])

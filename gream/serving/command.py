@@ -118,8 +118,6 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
     Returns:
         An ASGI application.
     """
-    threads = options.threads or max(1, (os.cpu_count() or 2) - 1)  # the event loop needs one as well
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(threads))  # numpy, which is not imported yet, would take it
     import torch
 
     from genrec.serving.gateway import create_app
@@ -128,7 +126,7 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
     from gream.serving.engine import GreamEngine
     from gream.serving.options import EngineOptions
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(options.threads or max(1, (os.cpu_count() or 2) - 1))  # the event loop needs one as well
     recommender = GreamRecommender.from_pretrained(options.model, device=options.device)
     inserter = _inserter(options)
     if inserter is not None:

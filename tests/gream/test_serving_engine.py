@@ -217,6 +217,16 @@ def test_an_answer_that_breaks_off_is_a_failure_of_the_server(toy, listeners, co
     assert failed.value.code == code
 
 
+@pytest.mark.parametrize("content", [b"[1]", b"7", b'{"error": {"message": "out of memory"}}'])
+def test_json_that_is_no_completion_is_a_failure_of_the_server(toy, content):
+    from genrec.serving.door import UpstreamError
+
+    pool = FakePool(["likes"])
+    pool.whole = content
+    with pytest.raises(UpstreamError, match="failed in the middle of an answer"):
+        answers(toy, [Question((1,), "reasoning", 2)], chains=ServerChains(pool, 16))  # type: ignore[arg-type]
+
+
 def test_events_are_read_whatever_way_they_are_cut():
     async def parts(size: int) -> Any:
         content = FakePool(["a", "b"]).content
