@@ -105,8 +105,9 @@ def stage_session(
             leave_processes(world)
             return
         known = {"stage": stage, "fingerprint": mark, "processes": world, "settings": settings, "facts": session.facts}
-        started, before = time.time(), float(read_state(folder).get("seconds", 0.0))  # of attempts that were killed
+        started, before = time.time(), 0.0
         if is_main:
+            before = float(read_state(folder).get("seconds", 0.0))  # of attempts that were killed
             write_state(folder, finished=False, seconds=before, **known)
         yield session
         if is_main:

@@ -13,8 +13,10 @@ from genrec.run.provenance import program, provenance
 
 def read_state(folder: Path) -> dict[str, Any]:
     """Content of a stage's stage.json, or {} when there is none."""
-    path = folder / "stage.json"
-    return dict(read_json(path)) if path.is_file() else {}
+    try:
+        return dict(read_json(folder / "stage.json"))
+    except FileNotFoundError:  # asking first would not help: the main process may move the folder in between
+        return {}
 
 
 def write_state(folder: Path, *, finished: bool, seconds: float, **content: Any) -> None:
