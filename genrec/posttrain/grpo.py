@@ -20,9 +20,10 @@ import torch
 from accelerate.utils import gather, is_peft_model
 from datasets import Dataset
 from trl import GRPOTrainer
+from trl.trainer.utils import use_adapter
 
 from genrec.decoding.constraint import AnswerConstraint
-from genrec.posttrain.anchor import AnchorRows
+from genrec.posttrain.anchor import AnchorRows, divergence
 from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
 from genrec.posttrain.answer_scoring import add_constrained_head
 from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
@@ -254,15 +255,25 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     # Steps
 
     def _anchor_pass(self, model: Any, anchor: AnchorRows) -> torch.Tensor:
-        """Backward pass of the weighted cross-entropy on supervised rows; returns its share of the step's loss."""
+        """Backward pass of the weighted loss on supervised rows; returns its share of the step's loss."""
         accumulation = self.current_gradient_accumulation_steps
         number = self.state.global_step * accumulation + (self._step - 1) % accumulation
         with self.compute_loss_context_manager():
-            raw = model(**anchor.batch(number, self.accelerator.process_index, self.accelerator.device)).loss
+            batch = anchor.batch(number, self.accelerator.process_index, self.accelerator.device)
+            by_labels = self.args.anchor_target == "labels"
+            raw = model(**batch).loss if by_labels else divergence(model, self._reference_logits, batch)
         self._metrics["train"]["anchor_loss"].append(float(raw.detach()))
         loss = raw * (self.args.anchor_weight / accumulation)
         self.accelerator.backward(loss, **({"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}))
         return loss.detach()  # type: ignore[no-any-return]
+
+    def _reference_logits(self, **inputs: Any) -> torch.Tensor:
+        """Logits of the model that RL started from; under LoRA the parent's way of finding it."""
+        if self.ref_model is not None:
+            return self.ref_model(**inputs).logits  # type: ignore[no-any-return]
+        model = self.accelerator.unwrap_model(self.model)
+        with use_adapter(model, adapter_name="ref" if "ref" in model.peft_config else None):
+            return self.model(**inputs).logits  # type: ignore[no-any-return]
 
     def _rollouts(self, prompts: list[Any]) -> Rollouts:
         """One batch of rollouts from the parent, counted; forced tokens are taken out of the loss."""

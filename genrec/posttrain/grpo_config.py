@@ -18,6 +18,8 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         answer_constraint: None for free sampling, "trie" for answers that exist in the catalogue.
         anchor_weight: weight of a supervised loss beside the policy's; 0 leaves it out.
         anchor_batch_size: supervised rows per process and pass.
+        anchor_target: "labels" for cross-entropy on the rows' own tokens, "reference" for the divergence from the
+            model that RL started from.
         max_rollout_tokens: generated tokens after which training stops, thrown away rounds included; 0 = no limit.
     """
 
@@ -48,6 +50,15 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         },
     )
     anchor_batch_size: int = field(default=32, metadata={"help": "Supervised rows per process and pass."})
+    anchor_target: str = field(
+        default="labels",
+        metadata={
+            "help": "labels: cross-entropy on the rows' own tokens. reference: KL(start || policy) at the same places, "
+            "whose gradient is zero at the start: it holds direct mode without adding the noise of a few rows to the "
+            "gradient of the rewards. Needs beta > 0, which loads the reference.",
+            "choices": ["labels", "reference"],
+        },
+    )
     max_rollout_tokens: int = field(
         default=0,
         metadata={
@@ -66,6 +77,13 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
             raise ValueError(
                 f"anchor_weight must be 0 or more and anchor_batch_size at least 1, got {self.anchor_weight} and "
                 f"{self.anchor_batch_size}"
+            )
+        if self.anchor_target not in ("labels", "reference"):
+            raise ValueError(f"anchor_target must be 'labels' or 'reference', got {self.anchor_target!r}")
+        if self.anchor_weight > 0 and self.anchor_target == "reference" and self.beta == 0:
+            raise ValueError(
+                "anchor_target='reference' needs the reference model, which beta=0 leaves out; set beta=0.001 or "
+                "anchor_target='labels'"
             )
 
     @property

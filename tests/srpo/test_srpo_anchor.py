@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from srpo_toys import USERS, Replay, arguments, make_trainer, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from genrec.posttrain.anchor import AnchorRows
+from genrec.posttrain.anchor import AnchorRows, divergence
 
 EXACT = {"optim": "sgd", "learning_rate": 0.5, "lr_scheduler_type": "constant", "max_grad_norm": 0.0, "beta": 0.0}
 
@@ -23,11 +26,11 @@ def anchor_table(folder: Path) -> Dataset:
     return Dataset.from_dict({"input_ids": ids, "completion_mask": [[0, 1, 1, 1]] * len(ids)})
 
 
-def run(folder: Path, output: Path, **changes: Any) -> Any:
+def run(folder: Path, output: Path, lora: bool = False, **changes: Any) -> Any:
     options = {"dynamic_sampling": False, "max_steps": 1, **EXACT, **changes}
-    trainer = make_trainer(
-        folder, arguments(output, **options), rollout_func=Replay(), anchor_rows=anchor_table(folder)
-    )
+    adapter = {"peft_config": LoraConfig(r=4, target_modules="all-linear")} if lora else {}
+    rows = anchor_table(folder)
+    trainer = make_trainer(folder, arguments(output, **options), rollout_func=Replay(), anchor_rows=rows, **adapter)
     trainer.train()
     return trainer
 
@@ -46,6 +49,44 @@ def test_the_weighted_gradient_of_the_rows_is_added(toy_folder: Path, tmp_path: 
         moved += float(parameter.grad.abs().sum())
     assert moved > 0
     assert "anchor_loss" in anchored.state.log_history[0]
+
+
+def test_the_divergence_of_two_coins_is_that_of_the_textbook() -> None:
+    # one label, at the second of three tokens: start (1/2, 1/2), policy (1/4, 3/4):
+    # 1/2 ln(1/2 : 1/4) + 1/2 ln(1/2 : 3/4) = 1/2 ln(4/3)
+    policy = torch.tensor([0.25, 0.75]).log().expand(1, 1, 2).clone().requires_grad_()
+    batch = {"input_ids": torch.zeros(1, 3, dtype=torch.long), "labels": torch.tensor([[-100, 1, -100]])}
+    asked: list[list[int]] = []
+
+    def forward(logits_to_keep: torch.Tensor, **_: Any) -> SimpleNamespace:
+        asked.append(logits_to_keep.tolist())
+        return SimpleNamespace(logits=policy)
+
+    found = divergence(forward, lambda **_: torch.zeros(1, 1, 2), {**batch, "attention_mask": batch["input_ids"]})
+    found.backward()
+    assert asked == [[0]]
+    assert float(found.detach()) == pytest.approx(0.5 * math.log(4 / 3))
+    torch.testing.assert_close(policy.grad, torch.tensor([[[-0.25, 0.25]]]))  # policy - start
+
+
+@pytest.mark.parametrize("lora", [False, True])
+def test_a_reference_anchor_is_still_at_the_start_and_pulls_back_later(
+    toy_folder: Path, tmp_path: Path, lora: bool
+) -> None:
+    options: dict[str, Any] = {"beta": 1e-9, "max_steps": 6, "learning_rate": 1.0 if lora else 0.05, "lora": lora}
+    plain = run(toy_folder, tmp_path / "plain", **options)
+    held = run(
+        toy_folder, tmp_path / "held", anchor_weight=1.0, anchor_target="reference", anchor_batch_size=5, **options
+    )
+    losses = [row["anchor_loss"] for row in held.state.log_history if "anchor_loss" in row]
+    assert losses[0] == pytest.approx(0.0, abs=1e-6)
+    assert losses[-1] > 1e-5
+    rows = AnchorRows(anchor_table(toy_folder), 8, 0, seed=7).batch(0, 0, "cpu")
+    start = AutoModelForCausalLM.from_pretrained(toy_folder)
+    gone = [
+        float(divergence(one.model, lambda **inputs: start(**inputs).logits, rows).detach()) for one in (plain, held)
+    ]
+    assert gone[1] < gone[0]
 
 
 def test_resuming_draws_the_rows_of_an_uninterrupted_run(toy_folder: Path, tmp_path: Path) -> None:
@@ -73,3 +114,7 @@ def test_a_weight_without_rows_is_refused(toy_folder: Path, tmp_path: Path) -> N
         make_trainer(toy_folder, arguments(tmp_path, anchor_weight=0.1))
     with pytest.raises(ValueError, match="anchor_weight"):
         arguments(tmp_path, anchor_weight=-1.0)
+    with pytest.raises(ValueError, match="beta"):
+        arguments(tmp_path, anchor_weight=1.0, anchor_target="reference", beta=0.0)
+    with pytest.raises(ValueError, match="anchor_target"):
+        arguments(tmp_path, anchor_weight=1.0, anchor_target="teacher")
