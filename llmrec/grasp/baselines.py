@@ -20,7 +20,7 @@ from genrec.backbones.transformer import initialise
 from llmrec.enriched import EnrichedModel
 from llmrec.grasp.features import TextFeatures, principal
 from llmrec.grasp.losses import info_nce
-from llmrec.grasp.model import check_features
+from llmrec.grasp.text_items import check_features
 
 
 def start_from_text(backbone: SequenceModel, features: TextFeatures, std: float = 0.02) -> None:

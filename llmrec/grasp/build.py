@@ -25,6 +25,7 @@ from llmrec.grasp.model import Grasp
 from llmrec.grasp.refresh import Refreshed, Texts, refresh_store
 from llmrec.grasp.settings import GraspArguments
 from llmrec.grasp.store import NeighbourStore
+from llmrec.grasp.text_items import TextItems
 
 
 def todays_texts(dataset: Dataset, split: Split, arguments: GraspArguments) -> dict[str, Texts]:
@@ -88,7 +89,9 @@ def make_arm(arguments: GraspArguments, num_items: int, features: TextFeatures, 
     a = arguments
     backbone = make_backbone(a.backbone, num_items, a.backbone_shape(), a.seed)
     if a.arm == "grasp":
-        return Grasp(backbone, features, a.holistic(), a.user_dropout, a.seed)
+        return Grasp(backbone, features, a.holistic(), a.user_dropout, a.branch_dropout, a.seed)
+    if a.arm == "text_items":
+        return TextItems(backbone, features, a.similar, a.seed)
     if a.arm == "rlmrec":
         return RLMRec(backbone, features, a.aux_weight, a.temperature, a.seed)
     if a.arm == "llm_esr":
@@ -108,6 +111,7 @@ def load_grasp(folder: str | Path) -> Grasp:
     shape = SHAPES[facts["backbone"]](**facts["shape"])
     backbone = make_backbone(facts["backbone"], facts["num_items"], shape, 0)
     switches = {name: facts["settings"][name] for name in vars(HolisticConfig())}
-    model = Grasp(backbone, TextFeatures.load(folder), HolisticConfig(**switches), facts["settings"]["user_dropout"])
+    shares = {name: facts["settings"][name] for name in ("user_dropout", "branch_dropout")}
+    model = Grasp(backbone, TextFeatures.load(folder), HolisticConfig(**switches), **shares)
     model.load_weights(folder)
     return model

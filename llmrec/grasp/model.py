@@ -5,6 +5,8 @@ vector is its id embedding plus an MLP of its text and of the items like it, and
 
 The user's description rests on the training history, so in training it has seen what is asked for; `user_dropout`
 hides it for a share of the sequences, which also teaches the model what to do with a user it does not know.
+`branch_dropout` (ours; stochastic depth, Huang et al. 2016) leaves the attention out for a share of the sequences: with
+it in every sequence the model reads popular items better and the rare ones worse than the plain backbone.
 
 Legend: B sequences, L positions, V items, d width, w text width.
 """
@@ -18,16 +20,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from genrec.backbones.sequence import SequenceModel
-from genrec.backbones.transformer import initialise
-from llmrec.enriched import EnrichedModel
 from llmrec.grasp.features import TextFeatures
 from llmrec.grasp.holistic import HolisticAttention, HolisticConfig, visible
+from llmrec.grasp.text_items import TextItems
 
 
-class Grasp(EnrichedModel):
+class Grasp(TextItems):
     """A backbone that reads descriptions.
 
     Args:
@@ -35,10 +36,11 @@ class Grasp(EnrichedModel):
         features: frozen text features of the same items and users.
         config: ablation switches.
         user_dropout: share of training sequences whose user is hidden, in [0, 1].
+        branch_dropout: share of training sequences that the attention leaves as they are, in [0, 1).
         seed: of the weights.
 
     Raises:
-        ValueError: features of another catalogue, or a share outside [0, 1].
+        ValueError: features of another catalogue, or a share outside of its range.
     """
 
     name: ClassVar[str] = "grasp"
@@ -49,43 +51,35 @@ class Grasp(EnrichedModel):
         features: TextFeatures,
         config: HolisticConfig | None = None,
         user_dropout: float = 0.5,
+        branch_dropout: float = 0.5,
         seed: int = 0,
     ) -> None:
         """Make the weights around the backbone."""
-        super().__init__(backbone)
+        self.holistic = config or HolisticConfig()
+        super().__init__(backbone, features, self.holistic.similar, seed)
         self._parts: Tensor | None = None  # of all items, kept in evaluation mode
-        check_features(features, backbone.num_items)
-        if not 0.0 <= user_dropout <= 1.0:
-            raise ValueError(f"user_dropout must be in [0, 1], got {user_dropout}")
-        self.features, self.holistic, self.user_dropout = features, config or HolisticConfig(), user_dropout
-        width, texts = backbone.config.width, features.width * (2 if self.holistic.similar else 1)
+        if not (0.0 <= user_dropout <= 1.0 and 0.0 <= branch_dropout < 1.0):
+            raise ValueError(
+                f"user_dropout must be in [0, 1] and branch_dropout in [0, 1), got {user_dropout} and {branch_dropout}"
+            )
+        self.user_dropout, self.branch_dropout = user_dropout, branch_dropout
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.item_adapter = nn.Sequential(
-                nn.Linear(texts, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, width)
-            )
-            self.item_adapter.apply(initialise)
-            self.mix = HolisticAttention(width, features.width, self.holistic, backbone.config.dropout)
+            self.mix = HolisticAttention(backbone.config.width, features.width, self.holistic, backbone.config.dropout)
 
     def settings(self) -> dict[str, Any]:
         """Backbone, switches and text width."""
-        own = {**vars(self.holistic), "user_dropout": self.user_dropout, "text_width": self.features.width}
-        return {**super().settings(), **own}
-
-    def item_table(self) -> Tensor:
-        """Id embedding plus text, (V, d)."""
-        own = self.backbone.item_table()
-        texts = [self.features.table("items", own.device)]
-        if self.holistic.similar:
-            texts.append(self.features.table("similar_items", own.device))
-        return own + self.item_adapter(torch.cat(texts, dim=1))
+        shares = {"user_dropout": self.user_dropout, "branch_dropout": self.branch_dropout}
+        return {**super().settings(), **vars(self.holistic), **shares, "text_width": self.features.width}
 
     def states(self, inputs: Tensor, users: Tensor, table: Tensor) -> Tensor:
         """States (B, L, d) after the holistic attention."""
         if self.training and self.user_dropout:
-            hidden = torch.rand(len(users), device=users.device) < self.user_dropout
-            users = users.masked_fill(hidden, -1)
-        mixed = self.mix(self.item_parts(inputs, table), *self.read(inputs, users))
+            users = users.masked_fill(_drawn(self.user_dropout, users), -1)
+        parts = self.item_parts(inputs, table)
+        mixed = self.mix(parts, *self.read(inputs, users))
+        if self.training and self.branch_dropout:
+            mixed = torch.where(_drawn(self.branch_dropout, users)[:, None, None], parts[0], mixed)
         return self.backbone.contextualise(mixed, inputs)
 
     def item_parts(self, inputs: Tensor, table: Tensor) -> Sequence[Tensor]:
@@ -137,10 +131,6 @@ class Grasp(EnrichedModel):
         return [row[:count] for row, count in zip(rows, kept, strict=True)]
 
 
-def check_features(features: TextFeatures, num_items: int) -> None:
-    """Refuse features of another catalogue."""
-    if features.counts[0] != num_items:
-        raise ValueError(
-            f"the text features are of {features.counts[0]} items, the catalogue has {num_items}; "
-            "run recipes/grasp_refresh.py on this dataset, or name another store"
-        )
+def _drawn(share: float, users: Tensor) -> Tensor:
+    """A draw for each sequence, (B,): True for about `share` of them."""
+    return torch.rand(len(users), device=users.device) < share

@@ -10,7 +10,7 @@ from llmrec.grasp.corrupt import KINDS
 from llmrec.grasp.holistic import HolisticConfig
 from llmrec.settings import EnrichedArguments
 
-ARMS = ("grasp", "plain", "rlmrec", "llminit", "llm_esr")
+ARMS = ("grasp", "plain", "text_items", "rlmrec", "llminit", "llm_esr")
 
 
 @dataclass
@@ -19,13 +19,19 @@ class GraspArguments(EnrichedArguments):
 
     arm: str = field(
         default="grasp",
-        metadata={"help": "grasp, plain (backbone), rlmrec, llminit or llm_esr.", "choices": list(ARMS)},
+        metadata={
+            "help": "grasp, plain (backbone), text_items (GRASP without its attention), rlmrec, llminit, llm_esr.",
+            "choices": list(ARMS),
+        },
     )
     attention: bool = field(default=True, metadata={"help": "Ablation: false = plain means, no learnt weights."})
     similar: bool = field(default=True, metadata={"help": "Ablation: false = no features of similar users, items."})
     global_features: bool = field(default=True, metadata={"help": "Ablation: false = no global attention."})
     softmax: bool = field(default=False, metadata={"help": "Ablation: true = softmax in the place of sigmoid."})
     user_dropout: float = field(default=0.5, metadata={"help": "Share of training sequences whose user is hidden."})
+    branch_dropout: float = field(
+        default=0.5, metadata={"help": "Share of training sequences that the attention leaves as they are."}
+    )
     aux_weight: float = field(default=0.1, metadata={"help": "rlmrec, llm_esr: weight of the second loss."})
     temperature: float = field(default=0.2, metadata={"help": "rlmrec: temperature of the contrast."})
     encoder: str = field(default="minilm", metadata={"help": "minilm, hash, hf:<folder or id>, or an id or folder."})
@@ -81,7 +87,13 @@ class GraspArguments(EnrichedArguments):
 
     def row_name(self) -> str:
         """Name of the model in tables."""
-        names = {"rlmrec": "RLMRec type", "llminit": "LLMInit", "llm_esr": "LLM-ESR", "plain": "plain"}
+        names = {
+            "text_items": "text in items",
+            "rlmrec": "RLMRec type",
+            "llminit": "LLMInit",
+            "llm_esr": "LLM-ESR",
+            "plain": "plain",
+        }
         return names.get(self.arm) or ", ".join(["GRASP", *self._switched()])
 
     def protocol(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from llmrec.grasp.llm_esr import LLMESR
 from llmrec.grasp.losses import distance, info_nce
 from llmrec.grasp.model import Grasp
 from llmrec.grasp.settings import GraspArguments
+from llmrec.grasp.text_items import TextItems
 
 ALL = pytest.mark.parametrize("kind", KINDS)
 SWITCHES = [{}, {"attention": False}, {"similar": False}, {"global_features": False}, {"softmax": True}]
@@ -31,6 +32,7 @@ def arms(kind, **options):
     return {
         "plain": EnrichedModel(backbone(kind, **options)),
         "grasp": Grasp(backbone(kind, **options), **own),
+        "text_items": TextItems(backbone(kind, **options), **own),
         "rlmrec": RLMRec(backbone(kind, **options), **own),
         "llminit": LLMInit(backbone(kind, **options), features()),
         "llm_esr": LLMESR(backbone(kind, **options), histories=histories(), **own),
@@ -64,6 +66,28 @@ def test_every_ablation_uses_all_its_weights(switches):
     model = Grasp(backbone(), features(), HolisticConfig(**switches), 0.5, 0).train()
     model.loss(a_batch(model))["loss"].backward()
     assert [name for name, weight in model.named_parameters() if weight.grad is None] == []  # DDP would hang on these
+
+
+def test_the_attention_is_left_out_for_its_share_of_the_training_sequences_only(monkeypatch):
+    model = Grasp(backbone(dropout=0.0), features(), branch_dropout=0.25)
+    with torch.no_grad():
+        model.mix.adapter[3].bias.fill_(1.0)  # what the attention adds, whatever it sees
+    monkeypatch.setattr(model.backbone, "contextualise", lambda embedded, inputs: embedded)
+    table, users = model.item_table(), torch.zeros(400, dtype=torch.int64)
+    inputs = torch.tensor([[1, 2, 3]]).expand(400, 3)
+    torch.manual_seed(0)
+    for training, low, high in ((True, 70, 130), (False, 0, 0)):
+        model.train(training)
+        added = (model.states(inputs, users, table) - model.embed(inputs, table)).abs().amax(dim=2)
+        untouched = (added < 1e-6).all(dim=1)
+        assert torch.equal(untouched, (added < 1e-6).any(dim=1))  # a sequence as a whole
+        assert low <= int(untouched.sum()) <= high
+
+
+def test_text_vectors_are_the_same_while_they_train():
+    model = TextItems(backbone(), features()).train()
+    assert torch.equal(model.item_table(), model.item_table())
+    assert not torch.allclose(model.item_table(), model.backbone.item_table())
 
 
 def test_the_plain_arm_is_the_backbone():
