@@ -22,11 +22,12 @@ RESCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")  # model
 MOST_LOGITS = 2**26  # 256 MiB in fp32; a larger batch x vocabulary is left to TRL's tiles
 
 
-def add_compact_head(model: Any) -> None:
+def add_compact_head(model: Any, temperature: float = 1.0) -> None:
     """Make `model(..., labels=labels, fused_lm_head=True)` score only labelled positions on CPUs.
 
     Args:
-        model: causal LM (the base model under peft) that already has TRL's fused head, at temperature 1.
+        model: causal LM (the base model under peft) that already has TRL's fused head.
+        temperature: logits are divided by it, as TRL's head was told to.
     """
     inner = model.forward
 
@@ -40,7 +41,7 @@ def add_compact_head(model: Any) -> None:
         labels = kwargs.pop("labels")
         passed = {k: v for k, v in kwargs.items() if k not in ("fused_lm_head", "num_items_in_batch")}
         hidden = self.base_model(*args, **{**passed, "use_cache": False}).last_hidden_state
-        return score_labels(hidden[:, :-1], self.get_output_embeddings(), labels[:, 1:], *soft)
+        return score_labels(hidden[:, :-1], self.get_output_embeddings(), labels[:, 1:], *soft, temperature=temperature)
 
     model.forward = types.MethodType(forward, model)
 
@@ -61,7 +62,13 @@ def _is_rescaled(model: Any) -> bool:
 
 
 def score_labels(
-    hidden: Tensor, head: Any, labels: Tensor, soft_tokens: Tensor | None = None, soft_weights: Tensor | None = None
+    hidden: Tensor,
+    head: Any,
+    labels: Tensor,
+    soft_tokens: Tensor | None = None,
+    soft_weights: Tensor | None = None,
+    *,
+    temperature: float = 1.0,
 ) -> FusedCausalLMOutput:
     """Log-probability, entropy and top-1 agreement of each label.
 
@@ -71,6 +78,7 @@ def score_labels(
         labels: (B, T) token that follows each position, -100 where none is asked for.
         soft_tokens: (N, C) tokens that share the label of each of the N labelled positions, row by row; None: labels.
         soft_weights: (N, C) their shares, which sum to 1.
+        temperature: logits are divided by it.
 
     Returns:
         TRL's output: fields (B, T), zero where the label is -100, and the mean loss. With soft labels `log_probs` is
@@ -78,7 +86,7 @@ def score_labels(
     """
     mask = labels != IGNORED
     chosen = labels[mask]  # (N,)
-    logits = functional.linear(hidden[mask], head.weight, getattr(head, "bias", None)).float()
+    logits = functional.linear(hidden[mask], head.weight, getattr(head, "bias", None)).float() / temperature
     log_probs = functional.log_softmax(logits, dim=-1)  # (N, V)
     if soft_tokens is None or soft_weights is None:
         picked = log_probs.gather(1, chosen[:, None])[:, 0]

@@ -26,6 +26,7 @@ from genrec.decoding.constraint import AnswerConstraint
 from genrec.posttrain.anchor import AnchorRows, divergence
 from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
 from genrec.posttrain.answer_scoring import add_constrained_head
+from genrec.posttrain.compact_head import add_compact_head
 from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
 from genrec.posttrain.grpo_config import RecGRPOConfig
 from genrec.posttrain.lora import expose_head_bias
@@ -33,6 +34,7 @@ from genrec.posttrain.resampling import Batch, Row, fill_with_live_groups, fresh
 from genrec.posttrain.rollout_budget import LOGGED, RolloutBudget
 from genrec.posttrain.rollouts import Rollouts, ScoredRollouts
 from genrec.posttrain.sampler import ResumableRepeatSampler
+from genrec.posttrain.shared_prompts import add_shared_prompts
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +42,8 @@ logger = logging.getLogger(__name__)
 class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     """GRPO with dynamic sampling, catalogue-constrained answers and checkpoints that resume exactly.
 
-    With `dynamic_sampling=False` and no constraint it trains exactly as `GRPOTrainer`. A method overrides
-    `describe_rollouts`, `adjust_advantages` and `rollout_metrics`.
+    With `dynamic_sampling=False`, `fast_scoring=False` and no constraint it trains exactly as `GRPOTrainer`. A method
+    overrides `describe_rollouts`, `adjust_advantages` and `rollout_metrics`.
 
     Args:
         model: path or model; with `beta > 0` its folder must hold the same weights (it is the KL reference).
@@ -89,7 +91,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         expose_head_bias(self.model)
         if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there the reference is sharded already
             check_reference(self.model, self.ref_model)
-        self._constrain_heads()
+        self._patch_scoring()
         self._anchor = None
         if args.anchor_weight > 0:
             pad = int(self.processing_class.pad_token_id)
@@ -331,14 +333,18 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         assert self._scored is not None
         return self._scored
 
-    def _constrain_heads(self) -> None:
-        """Score answers under the constraint in the policy and the reference."""
-        if self.answer_constraint is None:
-            return
+    def _patch_scoring(self) -> None:
+        """Change how policy and reference score: quickly, and answers under the constraint."""
         policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
         reference = None if self.ref_model is None else self.accelerator.unwrap_model(self.ref_model)
         for model in (policy, reference):
-            if model is not None:
+            if model is None:
+                continue
+            if self.args.fast_scoring:
+                add_compact_head(model, self.temperature)
+                if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+                    add_shared_prompts(model)
+            if self.answer_constraint is not None:
                 add_constrained_head(model, self.answer_constraint, self.temperature)
 
     def _gather_columns(self, columns: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

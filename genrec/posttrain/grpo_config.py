@@ -20,6 +20,7 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
         anchor_batch_size: supervised rows per process and pass.
         anchor_target: "labels" for cross-entropy on the rows' own tokens, "reference" for the divergence from the
             model that RL started from.
+        fast_scoring: score completion tokens only and read the prompt of a group once.
         max_rollout_tokens: generated tokens after which training stops, thrown away rounds included; 0 = no limit.
     """
 
@@ -57,6 +58,14 @@ class RecGRPOConfig(GRPOConfig):  # type: ignore[misc]
             "whose gradient is zero at the start: it holds direct mode without adding the noise of a few rows to the "
             "gradient of the rewards. Needs beta > 0, which loads the reference.",
             "choices": ["labels", "reference"],
+        },
+    )
+    fast_scoring: bool = field(
+        default=True,
+        metadata={
+            "help": "Read the prompt of a group once when its completions are scored, and on a CPU multiply only "
+            "completion tokens by the output matrix: the same figures up to rounding. false: TRL's own scoring. "
+            "Sharing is left out under gradient checkpointing, FSDP and DeepSpeed."
         },
     )
     max_rollout_tokens: int = field(

@@ -19,8 +19,8 @@ def logged(trainer, name):
 
 
 def test_without_bonus_and_resampling_five_steps_equal_plain_grpo(toy_folder: Path, tmp_path: Path) -> None:
-    args = arguments(tmp_path / "a", max_steps=5, bonus=False, dynamic_sampling=False, max_completion_length=4)
-    ours = make_trainer(toy_folder, args)
+    changed = {"bonus": False, "dynamic_sampling": False, "fast_scoring": False, "max_completion_length": 4}
+    ours = make_trainer(toy_folder, arguments(tmp_path / "a", max_steps=5, **changed))
     start = weights(ours)
     ours.train()
     plain = GRPOTrainer(
@@ -33,6 +33,20 @@ def test_without_bonus_and_resampling_five_steps_equal_plain_grpo(toy_folder: Pa
     plain.train()
     assert not all(torch.equal(a, b) for a, b in zip(start, weights(ours), strict=True))
     assert all(torch.equal(a, b) for a, b in zip(weights(ours), weights(plain), strict=True))
+
+
+def test_fast_scoring_changes_nothing_but_rounding(toy_folder: Path, tmp_path: Path) -> None:
+    moved = []
+    for fast in (True, False):
+        options = {"optim": "sgd", "learning_rate": 0.1, "max_grad_norm": 0.0, "max_steps": 3, "temperature": 0.7}
+        args = arguments(tmp_path / str(fast), fast_scoring=fast, dynamic_sampling=False, **options)
+        trainer = make_trainer(toy_folder, args, rollout_func=Replay())
+        start = weights(trainer)
+        trainer.train()
+        moved.append([after - before for before, after in zip(start, weights(trainer), strict=True)])
+    for fast, slow in zip(*moved, strict=True):
+        torch.testing.assert_close(fast, slow, atol=1e-6, rtol=1e-3)
+    assert sum(float(change.abs().sum()) for change in moved[0]) > 0.01
 
 
 def test_bonus_is_added_to_the_advantage_of_the_parent(toy_folder: Path, tmp_path: Path) -> None:
