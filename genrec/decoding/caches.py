@@ -60,6 +60,22 @@ def prefill(model: Any, input_ids: Tensor, attention_mask: Tensor) -> tuple[Any,
     return out.past_key_values, out.logits[:, -1:].float()
 
 
+def distinct_rows(input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The different prompts of a batch.
+
+    Args:
+        input_ids: (B, T) left-padded prompts.
+        attention_mask: (B, T), 1 at real tokens.
+
+    Returns:
+        Tokens and mask of the U different prompts, (U, T) each, and which of them each row is, (B,).
+    """
+    both = torch.cat([input_ids, attention_mask.to(input_ids)], dim=1)
+    found, row = both.unique(dim=0, return_inverse=True)
+    length = input_ids.shape[1]
+    return found[:, :length], found[:, length:].to(attention_mask), row
+
+
 class RepeatCache:
     """One copy of the prompt per beam."""
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from genrec.decoding.caches import prefill
+from genrec.decoding.caches import distinct_rows, prefill
 
 Watch = Callable[[Tensor, Tensor], Tensor]
 """Hears completions while they are drawn: tokens (N, S) so far and their lengths (N,); True (N,) ends a completion."""
@@ -118,7 +118,7 @@ def sample_completions(
     seed: int = 0,
     watch: Watch | None = None,
 ) -> Completions:
-    """Sample n completions behind each prompt; each prompt is read once.
+    """Sample n completions behind each prompt; each different prompt is read once.
 
     Args:
         model: causal language model of transformers; its `generation_config` is not looked at.
@@ -135,15 +135,15 @@ def sample_completions(
     """
     device = model.device
     mask = attention_mask.to(device)
-    past, logits = prefill(model, input_ids.to(device), mask)
-    if num_samples > 1:
-        past.batch_repeat_interleave(num_samples)
-    count = len(input_ids) * num_samples
+    prompts, real, row = distinct_rows(input_ids.to(device), mask)
+    past, logits = prefill(model, prompts, real)
+    rows = row.repeat_interleave(num_samples)
+    past.batch_select_indices(rows)
     generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(count, settings.max_new_tokens, generator=generator).to(device)
+    uniform = torch.rand(len(rows), settings.max_new_tokens, generator=generator).to(device)
     ids = input_ids.to(device).repeat_interleave(num_samples, 0)
     loop = _Loop(model, settings, processors, past, mask.repeat_interleave(num_samples, 0), ids, uniform)
-    loop.run(logits[:, -1].repeat_interleave(num_samples, 0), watch)
+    loop.run(logits[rows, -1], watch)
     return loop.result()
 
 

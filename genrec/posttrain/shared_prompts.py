@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
+from genrec.decoding.caches import distinct_rows
 from genrec.posttrain.rows import IGNORED
 
 
@@ -67,12 +68,11 @@ def score_shared(inner: Any, length: int, input_ids: Tensor, attention_mask: Ten
         The backbone's output with `last_hidden_state` (B, T, d).
     """
     whole = {"input_ids": input_ids, "attention_mask": attention_mask, **kwargs}
-    both = torch.cat([input_ids[:, :length], attention_mask[:, :length].to(input_ids)], dim=1)
-    prompts, row = both.unique(dim=0, return_inverse=True)  # (U, 2 P), (B,)
+    prompts, real, row = distinct_rows(input_ids[:, :length], attention_mask[:, :length])
     if len(prompts) == len(input_ids) or length == input_ids.shape[1]:
         return inner(**whole)
     cached = {**kwargs, "use_cache": True}
-    first = inner(input_ids=prompts[:, :length], attention_mask=prompts[:, length:], **cached)
+    first = inner(input_ids=prompts, attention_mask=real, **cached)
     cache = getattr(first, "past_key_values", None)
     if cache is None or any(type(layer) is not DynamicLayer for layer in cache.layers):
         return inner(**whole)  # sliding windows and states cannot be handed on
