@@ -27,9 +27,11 @@ from genrec.posttrain.anchor import AnchorRows, divergence
 from genrec.posttrain.answer_sampling import choice_mask, guarded_generation
 from genrec.posttrain.answer_scoring import add_constrained_head
 from genrec.posttrain.compact_head import add_compact_head
+from genrec.posttrain.everywhere import count_everywhere, gather_columns, throughput
 from genrec.posttrain.grpo_checks import BoundaryCallback, check_dataset, check_policy, check_reference
 from genrec.posttrain.grpo_config import RecGRPOConfig
 from genrec.posttrain.lora import expose_head_bias
+from genrec.posttrain.method_hooks import MethodHooks
 from genrec.posttrain.resampling import Batch, Row, fill_with_live_groups, fresh_prompt_indices
 from genrec.posttrain.rollout_budget import LOGGED, RolloutBudget
 from genrec.posttrain.rollouts import Rollouts, ScoredRollouts
@@ -39,7 +41,7 @@ from genrec.posttrain.shared_prompts import add_shared_prompts
 logger = logging.getLogger(__name__)
 
 
-class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+class RecGRPOTrainer(MethodHooks, GRPOTrainer):  # type: ignore[misc]
     """GRPO with dynamic sampling, catalogue-constrained answers and checkpoints that resume exactly.
 
     With `dynamic_sampling=False`, `fast_scoring=False` and no constraint it trains exactly as `GRPOTrainer`. A method
@@ -104,66 +106,6 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         self._drawn: ScoredRollouts | None = None
         self._numbers: dict[str, float] = {}
 
-    # What a method overrides
-
-    def describe_rollouts(self, rows: list[Row], completions: list[str]) -> dict[str, torch.Tensor]:
-        """Numbers about completions that the method needs from all processes.
-
-        Args:
-            rows: n dataset rows, one per completion.
-            completions: n decoded texts.
-
-        Returns:
-            Columns (n,), the same names on every process; gathered to (N,) in `ScoredRollouts.facts`.
-        """
-        return {}
-
-    def adjust_advantages(self, advantages: torch.Tensor, scored: ScoredRollouts) -> torch.Tensor:
-        """Change the parent's advantages.
-
-        Args:
-            advantages: (n,) of this process.
-            scored: rewards and facts of all processes; `scored.rows` are the local ones.
-
-        Returns:
-            (n,) advantages to train on.
-        """
-        return advantages
-
-    def rollout_columns(self, scored: ScoredRollouts) -> dict[str, torch.Tensor]:
-        """Numbers about completions that `clip_widths` needs when the batch is trained on.
-
-        Args:
-            scored: rewards and facts of all processes.
-
-        Returns:
-            Columns (n,) of this process; they follow their completion through shuffling and splitting.
-        """
-        return {}
-
-    def clip_widths(self, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        """How far below and above 1 the ratio of each completion may go.
-
-        Args:
-            inputs: the batch, with `advantages` (B,) and what `rollout_columns` added.
-
-        Returns:
-            Two columns (B,), or None for `epsilon` and `epsilon_high`.
-        """
-        return None
-
-    def rollout_metrics(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> dict[str, float]:
-        """Numbers to log for a generation, equal on every process.
-
-        Args:
-            drawn: what the policy did on the prompts as they came (unbiased).
-            kept: what is trained on, after dead groups were replaced.
-
-        Returns:
-            Metric name -> value.
-        """
-        return {}
-
     # Hooks of the parent
 
     def _get_train_sampler(self, dataset: Any = None) -> ResumableRepeatSampler:
@@ -197,7 +139,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         started = time.perf_counter()
         batch = Batch(self._rows, prompts, self._rollouts(prompts))
         tokens = sum(len(ids) for ids in batch.rollouts.completion_ids)
-        self._numbers = {"tokens_per_second": self._throughput(tokens, time.perf_counter() - started)}
+        self._numbers = {"tokens_per_second": throughput(tokens, time.perf_counter() - started, self.accelerator)}
         if self.model.training and self.args.dynamic_sampling:
             self._resample(batch)
         self._numbers[LOGGED] = float(self.budget.spent)
@@ -220,7 +162,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             rewards=total.masked_fill(rewards.isnan().all(dim=1), torch.nan),
             group_size=self.num_generations if self.model.training else self.num_generations_eval,
             rows=slice(start, start + len(prompts)),
-            facts=self._gather_columns(self.describe_rollouts(inputs, completions)),
+            facts=gather_columns(self.describe_rollouts(inputs, completions), self.accelerator),
         )
         return rewards
 
@@ -281,7 +223,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         """One batch of rollouts from the parent, counted; forced tokens are taken out of the loss."""
         rollouts = Rollouts(*super()._generate(prompts))
         if self.model.training:
-            self.budget.add(self._count_everywhere(sum(len(ids) for ids in rollouts.completion_ids)))
+            self.budget.add(count_everywhere(sum(len(ids) for ids in rollouts.completion_ids), self.accelerator))
         if self.answer_constraint is not None:
             rollouts.loss_mask = choice_mask(rollouts.completion_ids, self.answer_constraint)
         return rollouts
@@ -293,7 +235,7 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             batch,
             drawn.local_flat.nonzero()[:, 0].tolist(),
             self._draw_fresh,
-            self._count_everywhere,
+            lambda count: count_everywhere(count, self.accelerator),
             group_size=self.num_generations,
             max_rounds=self.args.max_resample,
         )
@@ -346,25 +288,6 @@ class RecGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
                     add_shared_prompts(model)
             if self.answer_constraint is not None:
                 add_constrained_head(model, self.answer_constraint, self.temperature)
-
-    def _gather_columns(self, columns: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Columns (n,) of this process -> columns (N,) of all, one exchange."""
-        if not columns:
-            return {}
-        table = torch.stack([columns[name].double() for name in sorted(columns)], dim=1)
-        gathered = gather(table.to(self.accelerator.device)).cpu()
-        return dict(zip(sorted(columns), gathered.unbind(dim=1), strict=True))
-
-    def _count_everywhere(self, count: int) -> int:
-        """Sum of a count over processes, so that all take the same decision."""
-        here = torch.tensor(count, device=self.accelerator.device)
-        return int(self.accelerator.reduce(here, reduction="sum"))
-
-    def _throughput(self, tokens: int, seconds: float) -> float:
-        """Generated tokens per second of all processes together."""
-        here = torch.tensor([float(tokens), seconds], device=self.accelerator.device)
-        total, spent = self.accelerator.reduce(here, reduction="sum").tolist()
-        return float(total * self.accelerator.num_processes / max(spent, 1e-9))
 
     def _log_rollouts(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> None:
         """Hand the numbers of a generation to TRL's log."""
