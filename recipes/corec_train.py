@@ -43,7 +43,7 @@ def main() -> None:
         model, facts = train_arm(arguments, dataset.num_items, interests, split, session)
         session.facts.update(facts)
         if session.is_main:
-            figures = corec_figures(dataset, split, interests, arguments.scene_users)
+            figures = corec_figures(dataset, split, interests, arguments.scene_users, arguments.core_share)
             judge = RankerJudge(session, dataset, split, arguments, figures)
             report = judge.run(arguments.title(), model, session.facts)
             write_card(session.folder, "llmrec.corec.build.load_corec(folder, interests)")

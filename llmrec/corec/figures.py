@@ -26,7 +26,7 @@ SEPARATED = 2000  # sequences whose silhouette is computed
 
 
 def corec_figures(
-    dataset: Dataset, split: Split, interests: Interests, users: int | None = 4000
+    dataset: Dataset, split: Split, interests: Interests, users: int | None = 4000, core_share: float = 0.25
 ) -> Callable[[IdModel, IdRanking], Row]:
     """Function that adds CoRec's figures to a row.
 
@@ -35,6 +35,7 @@ def corec_figures(
         split: test users.
         interests: clusters from training, the same for all models.
         users: changed inputs (truncated, noisy, hidden parts) are judged on a fixed sample of this many; None: all.
+        core_share: a cluster with this share of a history is a core interest.
     """
     categories, _ = main_categories(dataset.catalogue)
     masks = scene_masks(split, categories) | {"new_behaviour": new_behaviour(split.test, categories)}
@@ -49,7 +50,7 @@ def corec_figures(
                 "NDCG@10_short_truncated": ndcg_at_k(ranks, 10),
             }
         row |= _robustness(model, sample, split.popularity(dataset.num_items))
-        row["Completion@10"] = completion_accuracy(model, split, users)
+        row["Completion@10"] = completion_accuracy(model, split, interests, core_share, users)
         if hasattr(model, "encode"):
             row["Separation"] = separation(model, split, interests)
         return {name: value for name, value in row.items() if value is not None}
@@ -67,18 +68,30 @@ def _robustness(model: IdModel, sample: Any, counts: NDArray[np.int64]) -> Row:
     }
 
 
-def completion_accuracy(model: IdModel, split: Split, users: int | None = None, k: int = 10) -> float | None:
-    """Recall@10 of hidden training interactions, given the rest of the training history.
+def completion_accuracy(
+    model: IdModel,
+    split: Split,
+    interests: Interests,
+    core_share: float = 0.25,
+    users: int | None = None,
+    k: int = 10,
+) -> float | None:
+    """Recall@10 of hidden training interactions of the core interests, given the rest of the training history.
+
+    Completion speaks of core interests only, so every model lists items of the same clusters and is asked for hidden
+    items of these; a model's score within them is its own.
 
     Args:
         model: with `complete(histories)`, else its next-item scores are taken; what is left of a history is not listed.
         split: training histories.
+        interests: clusters, the same for all models.
+        core_share: see `Interests.core`.
         users: a fixed sample of this many users; None: all.
         k: list length.
 
     Returns:
-        Mean over users of the share of hidden items that are listed, None where no history can be split. The model has
-        been trained on these interactions: this measures completion, not prediction.
+        Mean over users of the share of hidden core items that are listed, None where no history hides one. The model
+        has been trained on these interactions: this measures completion, not prediction.
 
     Source: METHODS 6.
     """
@@ -90,10 +103,13 @@ def completion_accuracy(model: IdModel, split: Split, users: int | None = None, 
     for start in range(0, len(parts), 256):
         some = parts[start : start + 256]
         scores = score([left for _, left, _ in some]).float().cpu().numpy().copy()
-        for row, (_, left, gone) in enumerate(some):
-            scores[row, left] = -np.inf
-            listed = np.argsort(-scores[row], kind="stable")[:k]
-            shares.append(float(np.isin(gone, listed).mean()))
+        for own, (_, left, gone) in zip(scores, some, strict=True):
+            core = interests.members(interests.core(left, core_share))
+            asked = gone[core[gone]]
+            own[~core], own[left] = -np.inf, -np.inf
+            listed = np.argsort(-own, kind="stable")[:k]
+            if len(asked):
+                shares.append(float(np.isin(asked, listed).mean()))
     return exact_mean(shares) if shares else None
 
 

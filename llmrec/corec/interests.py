@@ -53,6 +53,10 @@ class Interests:
             found[dominant(labels)] = True
         return found
 
+    def members(self, clusters: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Items (V,) of clusters (C,); an item without a cluster is in none."""
+        return clusters[self.labels.clip(0)] & (self.labels >= 0)
+
 
 def cooccurrence_vectors(histories: Sequence[IntArray], num_items: int, width: int = 32) -> Floats:
     """Item vectors from who has what: positive pointwise mutual information, reduced by a singular value decomposition.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from corec_toys import NUM_ITEMS, histories
+from corec_toys import histories
 
 from genrec.backbones.item_knn import ItemKNN
 from genrec.backbones.rank import rank_id_model
@@ -63,23 +63,28 @@ def test_hidden_items_are_gone_from_what_is_left():
         assert not np.isin(left, gone).any()
 
 
-def test_completion_is_one_for_a_model_that_knows_and_zero_for_one_that_does_not():
-    split = leave_one_out(histories())
+class Scored:
+    """A model with the same scores for everybody."""
 
-    class Ring:
-        num_items = NUM_ITEMS
+    def __init__(self, scores):
+        import torch
 
-        def __init__(self, sign):
-            self.sign = sign
+        self.scores = torch.as_tensor(scores, dtype=torch.float32)
 
-        def score_histories(self, asked):
-            import torch
+    def score_histories(self, asked):
+        return self.scores.expand(len(asked), -1)
 
-            near = np.stack([np.isin(np.arange(20) // 10, np.unique(history // 10)) for history in asked])
-            return self.sign * torch.from_numpy(near.astype(np.float32))
 
-    assert completion_accuracy(Ring(1), split, k=10) == 1.0  # the rest of the department fits into ten places
-    assert completion_accuracy(Ring(-1), split, k=10) == 0.0
+def test_completion_asks_for_hidden_items_of_core_interests_and_lists_nothing_else():
+    # items 0-9 and 10-19 are two clusters; 5 and 10 are hidden, what is left lies in the first, so it alone is core
+    split = leave_one_out([np.array([0, 1, 2, 3, 4, 5, 6, 10, 18, 19])])
+    (_, left, gone) = hidden_parts(split.train)[0]
+    assert (left.tolist(), gone.tolist()) == ([0, 1, 2, 3, 4, 6], [5, 10])
+    likes_the_last = Scored(np.arange(20.0))  # the other cluster best; of the core's 5, 7, 8 and 9 it likes 5 least
+    clusters = Interests(CATEGORIES, 2)
+    assert completion_accuracy(likes_the_last, split, clusters, 0.5, k=4) == 1.0
+    assert completion_accuracy(likes_the_last, split, clusters, 0.5, k=3) == 0.0
+    assert completion_accuracy(likes_the_last, split, Interests(np.full(20, -1), 2), 0.5) is None
 
 
 def test_separation_is_high_where_vectors_follow_the_clusters():
