@@ -38,7 +38,7 @@ class CoRecConfig:
     middle: float = 8.0
     scale: float = 3.0
     latent: int = 32
-    kl_weight: float = 0.2
+    kl_weight: float = 0.01
     kl_steps: int = 1000
     hidden_share: float = 0.3
     core_share: float = 0.25

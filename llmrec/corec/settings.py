@@ -35,7 +35,7 @@ class CorecArguments(EnrichedArguments):
     middle: float = field(default=8.0, metadata={"help": "n0: history length at which both modules count the same."})
     scale: float = field(default=3.0, metadata={"help": "tau: how slowly one gives way to the other."})
     latent: int = field(default=32, metadata={"help": "Width of the latent variable."})
-    kl_weight: float = field(default=0.2, metadata={"help": "Peak weight of the KL term."})
+    kl_weight: float = field(default=0.01, metadata={"help": "Peak weight of the KL term."})
     kl_steps: int = field(default=1000, metadata={"help": "Steps over which the KL term rises."})
     hidden_share: float = field(default=0.3, metadata={"help": "Share of a history that reconstruction hides."})
     core_share: float = field(default=0.25, metadata={"help": "A cluster with this share of a history is core."})
