@@ -35,7 +35,7 @@ ARMS: dict[str, dict[str, str]] = {
     "srpo_no_anchor": {"anchor_weight": "0"},
 }
 KS = (1, 5, 10)
-PASS, DIRECT = ("Pass@1", "Pass@5", "Pass@10", "Pass@mean"), ("Recall@10", "NDCG@10", "Recall@50")
+PASS, DIRECT = ("Pass@1_expected", "Pass@1", "Pass@5", "Pass@10", "Pass@mean"), ("Recall@10", "NDCG@10", "Recall@50")
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,19 @@ class Judged:
     Attributes:
         row: the figures of both modes.
         hits: (u, n) True where a chain's answer is the target.
+        expected: (u, n) probability of the target behind each chain.
         ranks: (all users,) rank of the target in direct mode, -1 for a miss.
     """
 
     row: dict[str, Any]
     hits: NDArray[np.bool_]
+    expected: NDArray[np.float64]
     ranks: NDArray[np.int64]
 
     def save(self, stem: Path) -> None:
         """Write `<stem>.npz` and, last, `<stem>.json`."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, hits=self.hits, ranks=self.ranks)
+        np.savez_compressed(buffer, hits=self.hits, expected=self.expected, ranks=self.ranks)
         write_whole(stem.with_suffix(".npz"), buffer.getvalue())
         write_json(stem.with_suffix(".json"), self.row)
 
@@ -65,13 +67,15 @@ class Judged:
         if not stem.with_suffix(".json").is_file():
             return None
         arrays = np.load(stem.with_suffix(".npz"))
-        return cls(read_json(stem.with_suffix(".json")), arrays["hits"], arrays["ranks"])
+        return cls(read_json(stem.with_suffix(".json")), arrays["hits"], arrays["expected"], arrays["ranks"])
 
     def per_user(self, metric: str) -> NDArray[np.float64]:
         """Values of a metric by user, whose mean is the figure."""
         if metric in DIRECT:
             name, k = metric.split("@")
             return (recall_values if name == "Recall" else ndcg_values)(self.ranks, int(k))
+        if metric == "Pass@1_expected":
+            return self.expected.mean(axis=1)  # type: ignore[no-any-return]
         cuts = [k for k in KS if k <= self.hits.shape[1]] if metric == "Pass@mean" else [int(metric.split("@")[1])]
         return np.mean([pass_values(self.hits, k) for k in cuts], axis=0)  # type: ignore[no-any-return]
 
@@ -98,7 +102,8 @@ def judge(folder: Path, sample: Targets, everyone: Targets, stage: str, a: EvalA
         recommender, everyone, num_beams=max(a.num_beams, 50), unseen=False, ks=(1, 10, 50),
         batch_size=a.batch_size, stage=stage, seed=a.seed, progress=True,
     )  # fmt: skip
-    return Judged({**direct.row, **reasoning.row, "mode": "both"}, reasoning.hits, direct.ranks)
+    assert reasoning.expected is not None
+    return Judged({**direct.row, **reasoning.row, "mode": "both"}, reasoning.hits, reasoning.expected, direct.ranks)
 
 
 def differences(base: Judged, arms: Mapping[str, Sequence[Judged]], metrics: Sequence[str]) -> list[dict[str, Any]]:
@@ -138,4 +143,4 @@ def differences(base: Judged, arms: Mapping[str, Sequence[Judged]], metrics: Seq
 def wanted_metrics(base: Judged) -> list[str]:
     """The metrics that the number of chains allows."""
     chains = base.hits.shape[1]
-    return [m for m in PASS if m == "Pass@mean" or int(m.split("@")[1]) <= chains] + list(DIRECT)
+    return [m for m in PASS if m in ("Pass@mean", "Pass@1_expected") or int(m.split("@")[1]) <= chains] + list(DIRECT)

@@ -9,8 +9,8 @@ from typing import Any
 from genrec.data.split import Targets
 from genrec.metrics.ranking import ndcg_at_k, ranks_from_lists, recall_at_k
 from genrec.posttrain.validation import Scores
-from gream.evaluate.reasoning import target_probabilities
-from gream.recommend import GreamRecommender, SampledChain
+from gream.evaluate.reasoning import expected_hits
+from gream.recommend import GreamRecommender
 from gream.recommend.sampling import SamplingConfig
 from gream.srpo.rewards import common_prefix_length
 from gream.training import StageModel
@@ -55,36 +55,13 @@ def reasoning_validation(stage: StageModel) -> Validate:
         judged = [(chain, int(targets.targets[user])) for chain, user in rows]
         prefix = [0 if c.item is None else _common_prefix(codes[c.item], codes[t]) for c, t in judged]
         return {
-            "Pass@1_expected": expected_hits(recommender, targets, rows, a.num_beams) / len(rows),
+            "Pass@1_expected": float(expected_hits(recommender, targets, chains, sampling).mean()),
             "Pass@1": sum(c.format_ok and c.item == t for c, t in judged) / len(rows),
             "prefix_length": sum(prefix) / len(rows),
             "format_rate": sum(c.format_ok for c, _ in rows) / len(rows),
         }
 
     return validate
-
-
-def expected_hits(
-    recommender: GreamRecommender, targets: Targets, rows: list[tuple[SampledChain, int]], num_beams: int
-) -> float:
-    """Sum over chains of the probability that the answer behind the chain is the target.
-
-    Args:
-        recommender: the model.
-        targets: n validation users.
-        rows: (sampled chain, place of its user in `targets`).
-        num_beams: width of the beam behind a chain; a target outside it counts as 0.
-
-    Returns:
-        Expected number of hits, at most `len(rows)`.
-    """
-    formed = [(chain, user) for chain, user in rows if chain.format_ok]
-    if not formed:
-        return 0.0
-    histories = [targets.histories[user] for _, user in formed]
-    items, scores = recommender.rank_after_chains(histories, [c.chain for c, _ in formed], k=num_beams)
-    goals = targets.targets[[user for _, user in formed]]
-    return float(target_probabilities(items, scores, goals).sum())
 
 
 def both_validations(stage: StageModel) -> Validate:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from genrec.decoding.answers import answer_probabilities
 from gream.recommend.folder import Parts
 from gream.recommend.runner import History, Runner
 from gream.recommend.sampling import SampledChain, SamplingConfig
@@ -82,6 +83,34 @@ class BatchRanker:
         prompts = [self.runner.answer_ids(history, chain) for history, chain in pairs]
         left_out = item_sets(histories) if exclude_history else None
         return self.runner.beam(prompts, k, max(num_beams or k, k), left_out, batch_size, progress)
+
+    def answer_probabilities(
+        self,
+        histories: Sequence[History],
+        chains: Sequence[str],
+        targets: Sequence[int],
+        sampling: SamplingConfig | None = None,
+        batch_size: int = 64,
+    ) -> NDArray[np.float64]:
+        """Probability that the answer drawn behind a chain is a certain item.
+
+        Args:
+            histories: N sequences of dense items.
+            chains: N texts between the think tags; need not be the model's own.
+            targets: N dense items.
+            sampling: Temperature and nucleus of the draw.
+            batch_size: Prompts per forward pass.
+
+        Returns:
+            (N,) probabilities: what `sample_chains` would draw in the mean, without the noise of a draw.
+        """
+        runner, drawn = self.runner, sampling or SamplingConfig()
+        prompts = [runner.answer_ids(history, chain) for history, chain in zip(histories, chains, strict=True)]
+        answers = [runner.formatter.sid_ids(int(item)) for item in targets]
+        return answer_probabilities(
+            runner.model, prompts, answers, runner.constraint,
+            pad_id=runner.pad_id, temperature=drawn.temperature, top_p=drawn.top_p, batch_size=batch_size,
+        )  # fmt: skip
 
     def sample_chains(
         self,

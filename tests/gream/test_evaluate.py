@@ -142,13 +142,16 @@ def test_a_swapped_chain_lowers_pass_at_1_where_the_chain_names_the_item():
         def sample_chains(self, histories, n, config, **_):
             return [[replace(CHAIN, item=i, chain=str(i))] * n for i in range(len(histories))]
 
+        def answer_probabilities(self, histories, chains, targets, config, batch_size):
+            return np.array([float(chain == str(target)) for chain, target in zip(chains, targets, strict=True)])
+
         def rank_after_chains(self, histories, chains, k, **_):
             rows = [[int(c)] + [i for i in range(12) if i != int(c)] for c in chains]
             certain = np.where(np.arange(k) == 0, 0.0, -np.inf)
             return np.array(rows)[:, :k], np.tile(certain, (len(rows), 1))
 
     row = evaluate_reasoning(Parrot(), questions([[0]] * 4, [0, 1, 2, 3]), num_samples=2).row
-    assert row["Pass@1"] == row["Pass@1_own_chain"] == 1.0
+    assert row["Pass@1"] == row["Pass@1_expected"] == row["Pass@1_own_chain"] == 1.0
     assert row["Pass@1_swapped_chain"] == 0.0
     assert row["NDCG@10_chain_beam"] == 1.0
     assert (row["n_users"], row["n_samples"], row["format_rate"]) == (4, 2, 1.0)
@@ -178,6 +181,10 @@ def test_the_toy_model_is_judged_end_to_end(toy):
     assert {k: v for k, v in judged.row.items() if k not in timing} == {
         k: v for k, v in again.row.items() if k not in timing
     }
+    drawn = evaluate_reasoning(toy, targets, num_samples=200, max_new_tokens=20, seed=5, swap=False)
+    assert drawn.row["Pass@1"] == pytest.approx(drawn.row["Pass@1_expected"], abs=0.05)  # 1,200 draws
+    assert (drawn.expected[~np.array([[s.format_ok for s in user] for user in drawn.samples])] == 0).all()
+    assert evaluate_reasoning(toy, targets, num_samples=1, constrained=False, swap=False).expected is None
     examples = build_examples(toy, targets, judged.samples, judged.hits, count=2, user_ids=list("uvwxyz"))
     assert [len(e["reasoned"]) for e in examples] == [5, 5]
     assert examples[0]["user"] == "u"

@@ -12,7 +12,7 @@ from gream.study import ARMS, Judged, differences, judge, wanted_metrics
 
 def judged(hits, ranks, **row):
     row = {"Pass@mean": 0.1, "format_rate": 1.0, "distinct_items": 2.0, "chain_tokens": 60.0, **row}
-    return Judged(row, np.array(hits, bool), np.array(ranks))
+    return Judged(row, np.array(hits, bool), np.array(hits) / 4, np.array(ranks))
 
 
 BASE = judged([[0, 0], [1, 0], [0, 0], [1, 1]], [-1, 0, 3, 60])
@@ -23,7 +23,8 @@ def test_a_metric_by_user_averages_to_its_figure():
     assert BASE.per_user("Pass@mean").tolist() == [0, 0.5, 0, 1]  # two chains: only k = 1 is defined of 1, 5, 10
     assert BASE.per_user("Recall@10").tolist() == [0, 1, 1, 0]
     assert BASE.per_user("NDCG@10") == pytest.approx([0, 1, 1 / np.log2(5), 0])
-    assert wanted_metrics(BASE) == ["Pass@1", "Pass@mean", "Recall@10", "NDCG@10", "Recall@50"]
+    assert BASE.per_user("Pass@1_expected").tolist() == [0, 0.125, 0, 0.25]
+    assert wanted_metrics(BASE) == ["Pass@1_expected", "Pass@1", "Pass@mean", "Recall@10", "NDCG@10", "Recall@50"]
 
 
 def test_seeds_are_averaged_per_user_before_users_are_drawn():
