@@ -33,6 +33,7 @@ ARMS: dict[str, dict[str, str]] = {
     "srpo_no_resampling": {"dynamic_sampling": "false"},
     "srpo_free": {"answer_constraint": "none"},
     "srpo_no_anchor": {"anchor_weight": "0"},
+    "srpo_labels": {"anchor_target": "labels", "anchor_weight": "0.5"},
 }
 KS = (1, 5, 10)
 PASS, DIRECT = ("Pass@1_expected", "Pass@1", "Pass@5", "Pass@10", "Pass@mean"), ("Recall@10", "NDCG@10", "Recall@50")

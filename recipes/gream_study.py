@@ -4,11 +4,11 @@ python recipes/gream_study.py --base runs/tiny_beauty --rollout_tokens 1000000 -
 python recipes/gream_study.py --base runs/tiny_ml100k --arms srpo grpo_exact --users 943 --samples 10
 
 Arms: srpo (the setting's srpo.yaml), grpo (no bonus, no dynamic sampling), grpo_exact (and no credit for prefixes),
-srpo_exact, srpo_no_bonus, srpo_no_resampling, srpo_free (no trie), srpo_no_anchor. The learning rate is constant, so
-that arms of different length compare. Each checkpoint draws --samples chains for the same test users; the figures
-are compared with those of the curriculum checkpoint by a paired bootstrap over users. What is done is not done
-again, so a killed study goes on when the same command is typed. Writes results/study_<base>.json; `make results`
-renders it.
+srpo_exact, srpo_no_bonus, srpo_no_resampling, srpo_free (no trie), srpo_no_anchor, srpo_labels (anchored by labels in
+the place of the start). The learning rate is constant, so that arms of different length compare. Each checkpoint draws
+--samples chains for the same test users; the figures are compared with those of the curriculum checkpoint by a paired
+bootstrap over users. What is done is not done again, so a killed study goes on when the same command is typed. Writes
+results/study_<base>.json; `make results` renders it.
 """
 
 from __future__ import annotations

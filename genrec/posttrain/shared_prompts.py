@@ -68,6 +68,8 @@ def score_shared(inner: Any, length: int, input_ids: Tensor, attention_mask: Ten
         The backbone's output with `last_hidden_state` (B, T, d).
     """
     whole = {"input_ids": input_ids, "attention_mask": attention_mask, **kwargs}
+    if kwargs.get("output_router_logits") or any(isinstance(value, Tensor) for value in kwargs.values()):
+        return inner(**whole)  # experts are balanced over whole rows; images and positions belong to rows
     prompts, real, row = distinct_rows(input_ids[:, :length], attention_mask[:, :length])
     if len(prompts) == len(input_ids) or length == input_ids.shape[1]:
         return inner(**whole)

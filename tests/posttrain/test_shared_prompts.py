@@ -69,6 +69,13 @@ def test_prompts_that_all_differ_and_calls_of_other_kinds_run_as_they_are(pair: 
     assert shapes[1:] == [(5, PROMPT + COMPLETION)]
 
 
+def test_inputs_that_belong_to_rows_keep_their_rows_together(pair: Any, batch: Any) -> None:
+    ours, shapes = pair[1], watched(pair[1])
+    positions = torch.arange(PROMPT + COMPLETION).expand(5, -1)
+    ours(**batch, position_ids=positions, fused_lm_head=True)
+    assert shapes == [(5, PROMPT + COMPLETION)]
+
+
 def test_gradient_checkpointing_keeps_its_own_way(pair: Any, batch: Any) -> None:
     ours = pair[1].train()
     ours.gradient_checkpointing_enable()
