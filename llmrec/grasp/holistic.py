@@ -116,29 +116,47 @@ class HolisticAttention(nn.Module):
             found += [self.wide.query(normed)] if self.config.attention else []
         return found
 
-    def forward(
-        self, parts: Sequence[Tensor], users: Tensor, similar_users: Tensor, known: Tensor, seen: Tensor
-    ) -> Tensor:
+    def person(self, texts: Tensor, similar_users: Tensor, known: Tensor) -> list[Tensor]:
+        """All that one user gives by itself, whatever the history: when serving, the rows of a table.
+
+        Args:
+            texts: (B, w) the users' own text.
+            similar_users: (B, w) text of the users like them.
+            known: (B,), True for users with a text.
+
+        Returns:
+            Tensors (B, d): the query of the fine-grained attention (without learnt weights: what the adapter reads of
+            the user); with global attention what the user adds to its queries, value and key of the similar users;
+            only those that this configuration uses.
+        """
+        user, shares = torch.where(known[:, None], self.user(texts), self.unknown), self.shares()
+        learnt = self.config.attention
+        found = [self.fine.query(user) if learnt else F.linear(user, shares[1])]
+        if self.config.global_features:
+            found += [F.linear(user, self.wide.query.weight)] if learnt else []
+            found += self.wide.project(self.others_norm(self.others[0](similar_users)), shares[2])
+        return found
+
+    def forward(self, parts: Sequence[Tensor], person: Sequence[Tensor], known: Tensor, seen: Tensor) -> Tensor:
         """Enriched item vectors.
 
         Args:
             parts: `parts` of the items, each (B, L, d).
-            users: (B, w) the users' own text.
-            similar_users: (B, w) text of the users like them.
+            person: `person` of the users, each (B, d).
             known: (B,), True for users with a text.
             seen: (B, L, L), True where a position may look at another.
 
         Returns:
             (B, L, d).
         """
-        user, count = self.user_vectors(users, known), seen.sum(-1, keepdim=True, dtype=users.dtype)
-        learnt = self.config.attention
-        query, key = (self.fine.query(user), parts[3]) if learnt else (user, parts[2])
+        count, learnt = seen.sum(-1, keepdim=True, dtype=parts[0].dtype), self.config.attention
+        user = person[0][:, None]
+        query, key = (user, parts[3]) if learnt else (parts[2], parts[2])
         hidden = parts[1] + self.fine.weights(query, key, seen, count) @ parts[2]
         if not learnt:
-            hidden = hidden + F.linear(user, self.shares()[1])  # plain means would forget who asks
+            hidden = hidden + user  # plain means would forget who asks
         if self.config.global_features:
-            weights, values = self.global_attention(parts, user, similar_users, known, seen, count)
+            weights, values = self.global_attention(parts, person, known, seen, count)
             hidden = hidden + weights @ values
         _, gelu, dropout, last = self.adapter
         return parts[0] + last(dropout(gelu(hidden)))
@@ -155,26 +173,20 @@ class HolisticAttention(nn.Module):
     def global_attention(
         self,
         parts: Sequence[Tensor],
-        user: Tensor,
-        similar_users: Tensor,
+        person: Sequence[Tensor],
         known: Tensor,
         seen: Tensor,
         count: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Weights (B, L, 1 + L) and values (B, 1 + L, d) of similar users, who come first, and similar items."""
-        first = self.wide.project(self.others_norm(self.others[0](similar_users))[:, None], self.shares()[2])
         count = None if count is None else count + known[:, None, None]
         mask = torch.cat([known[:, None, None].expand(-1, seen.shape[1], 1), seen], dim=2)
         if not self.config.attention:
-            values = torch.cat([first[0], parts[3]], dim=1)
-            return self.wide.weights(user, values, mask, count), values
+            values = torch.cat([person[1][:, None], parts[3]], dim=1)
+            return self.wide.weights(values, values, mask, count), values
+        first = (one[:, None] for one in person[2:4])
         values, keys = (torch.cat(pair, dim=1) for pair in zip(first, parts[4:6], strict=True))
-        query = parts[6] + F.linear(user, self.wide.query.weight)
-        return self.wide.weights(query, keys, mask, count), values
-
-    def user_vectors(self, users: Tensor, known: Tensor) -> Tensor:
-        """Queries (B, 1, d): the projected text, or one learnt vector for users that are not known."""
-        return torch.where(known[:, None], self.user(users), self.unknown)[:, None]
+        return self.wide.weights(parts[6] + person[1][:, None], keys, mask, count), values
 
 
 def visible(inputs: Tensor, num_items: int, causal: bool) -> Tensor:

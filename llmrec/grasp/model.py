@@ -58,6 +58,7 @@ class Grasp(TextItems):
         self.holistic = config or HolisticConfig()
         super().__init__(backbone, features, self.holistic.similar, seed)
         self._parts: Tensor | None = None  # of all items, kept in evaluation mode
+        self._people: Tensor | None = None  # of all users, and one who is not known
         if not (0.0 <= user_dropout <= 1.0 and 0.0 <= branch_dropout < 1.0):
             raise ValueError(
                 f"user_dropout must be in [0, 1] and branch_dropout in [0, 1), got {user_dropout} and {branch_dropout}"
@@ -77,7 +78,7 @@ class Grasp(TextItems):
         if self.training and self.user_dropout:
             users = users.masked_fill(_drawn(self.user_dropout, users), -1)
         parts = self.item_parts(inputs, table)
-        mixed = self.mix(parts, *self.read(inputs, users))
+        mixed = self.mix(parts, *self.read(inputs, users, table))
         if self.training and self.branch_dropout:
             mixed = torch.where(_drawn(self.branch_dropout, users)[:, None, None], parts[0], mixed)
         return self.backbone.contextualise(mixed, inputs)
@@ -98,18 +99,27 @@ class Grasp(TextItems):
 
     def forget(self) -> None:
         """Drop the kept tables: the weights have changed."""
-        self._parts = None
+        self._parts = self._people = None
         super().forget()
 
-    def read(self, inputs: Tensor, users: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the holistic attention knows of users (B,), and what positions of inputs (B, L) may see."""
-        people = "similar_users" if self.holistic.similar else "users"
-        known = (users >= 0) & (users < self.features.counts[1])
-        nearest = users.clamp(
-            0, self.features.counts[1] - 1
-        )  # of a user that is not known nothing is read: see `known`
-        texts, similar = (F.embedding(nearest, self.features.table(name, users.device)) for name in ("users", people))
-        return texts, similar, known, visible(inputs, self.num_items, self.backbone.causal)
+    def read(self, inputs: Tensor, users: Tensor, table: Tensor) -> tuple[Sequence[Tensor], Tensor, Tensor]:
+        """`HolisticAttention.person` of users (B,), who is known, and what positions of inputs (B, L) may see."""
+        count = self.features.counts[1]
+        known = (users >= 0) & (users < count)
+        seen = visible(inputs, self.num_items, self.backbone.causal)
+        if self.training or table is not self._table:
+            return self._compute_people(users.clamp(0, count - 1), known), known, seen
+        if self._people is None:
+            everybody = torch.arange(count + 1, device=users.device)  # the last one stands for all who are not known
+            self._people = torch.cat(self._compute_people(everybody.clamp_max(count - 1), everybody < count), dim=-1)
+        rows = F.embedding(torch.where(known, users, count), self._people)
+        return rows.split(self.backbone.config.width, dim=-1), known, seen
+
+    def _compute_people(self, rows: Tensor, known: Tensor) -> list[Tensor]:
+        """What users give; of one that is not known nothing is read but `known`."""
+        names = ("users", "similar_users" if self.holistic.similar else "users")
+        texts, similar = (F.embedding(rows, self.features.table(name, rows.device)) for name in names)
+        return self.mix.person(texts, similar, known)
 
     @torch.no_grad()
     def global_weights(self, users: NDArray[np.int64], histories: list[NDArray[np.int64]]) -> list[NDArray[np.float32]]:
@@ -123,9 +133,8 @@ class Grasp(TextItems):
         self._judge()
         inputs, last = self.backbone.prepare(histories)
         asked = torch.as_tensor(users, device=inputs.device)
-        texts, similar_users, known, seen = self.read(inputs, asked)
-        parts, user = self.item_parts(inputs, self.scoring_table()), self.mix.user_vectors(texts, known)
-        weights, _ = self.mix.global_attention(parts, user, similar_users, known, seen)
+        table = self.scoring_table()
+        weights, _ = self.mix.global_attention(self.item_parts(inputs, table), *self.read(inputs, asked, table))
         rows = weights[torch.arange(len(last), device=last.device), last, 1:].cpu().numpy()
         kept = [min(len(history), self.backbone.config.max_history) for history in histories]
         return [row[:count] for row, count in zip(rows, kept, strict=True)]

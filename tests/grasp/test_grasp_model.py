@@ -142,6 +142,18 @@ def test_an_unknown_user_does_not_look_at_similar_users():
     assert not torch.allclose(model.score_users(np.array([0, 1]), asked), one)
 
 
+@pytest.mark.parametrize("switches", SWITCHES)
+def test_kept_people_and_parts_change_no_score(switches):
+    model = Grasp(backbone(), features(), HolisticConfig(**switches)).eval()
+    table, users = model.scoring_table(), torch.tensor([3, -1, NUM_USERS + 5])
+    inputs = torch.tensor([[1, 2, 3], [4, 5, 6], [1, 2, NUM_ITEMS]])
+    with torch.no_grad():
+        kept, computed = (model.states(inputs, users, one) for one in (table, table.clone()))
+    torch.testing.assert_close(kept, computed)
+    assert model._people.shape[0] == NUM_USERS + 1
+    assert model.train()._people is None
+
+
 def test_kept_scores_follow_the_weights():
     model = Grasp(backbone(), features())
     before = model.item_vectors()
