@@ -17,15 +17,7 @@ def read_options(options: Any) -> dict[str, Any] | None:
     Raises:
         ValueError: it is no mapping; which names exist, the learner checks.
     """
-    if options is None or options == "":
-        return None
-    try:
-        found = json.loads(options) if isinstance(options, str) else options
-    except json.JSONDecodeError as error:
-        found, options = None, f"{options} ({error})"
-    if not isinstance(found, Mapping):
-        raise ValueError(f"""code_options is {options!r}; write a mapping as JSON, e.g. '{{"epochs": 50}}'.""")
-    return dict(found)
+    return _mapping(options, "code_options", '{"epochs": 50}')
 
 
 def read_columns(columns: Any) -> dict[str, str] | None:
@@ -40,14 +32,25 @@ def read_columns(columns: Any) -> dict[str, str] | None:
     Raises:
         ValueError: it is no mapping of texts, or a key is none of our columns.
     """
-    if columns is None or columns == "":
+    example = '{"user_id": "customer"}'
+    found = _mapping(columns, "columns", example)
+    if found is None:
         return None
-    try:
-        found = json.loads(columns) if isinstance(columns, str) else columns
-    except json.JSONDecodeError as error:
-        found, columns = None, f"{columns} ({error})"
-    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in [*found, *found.values()]):
-        raise ValueError(f"""columns is {columns!r}; write it as JSON, e.g. '{{"user_id": "customer"}}'.""")
+    if not all(isinstance(name, str) for name in [*found, *found.values()]):
+        raise ValueError(f"columns is {columns!r}; write a mapping as JSON, e.g. '{example}'.")
     if unknown := [name for name in found if name not in OUR_COLUMNS]:
         raise ValueError(f"columns maps {', '.join(unknown)}, but can map only {', '.join(OUR_COLUMNS)}.")
+    return found
+
+
+def _mapping(given: Any, name: str, example: str) -> dict[Any, Any] | None:
+    """A mapping from itself or from JSON text; None where nothing is given."""
+    if given is None or given == "":
+        return None
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except json.JSONDecodeError as error:
+        found, given = None, f"{given} ({error})"
+    if not isinstance(found, Mapping):
+        raise ValueError(f"{name} is {given!r}; write a mapping as JSON, e.g. '{example}'.")
     return dict(found)

@@ -65,6 +65,11 @@ class GraspArguments(EnrichedArguments):
                 "neighbours and text_width must be at least 1, aux_weight not negative and temperature positive, got "
                 f"{self.neighbours}, {self.text_width}, {self.aux_weight}, {self.temperature}"
             )
+        if not (0.0 <= self.user_dropout <= 1.0 and 0.0 <= self.branch_dropout < 1.0):
+            raise ValueError(
+                "user_dropout must be in [0, 1] and branch_dropout in [0, 1), got "
+                f"{self.user_dropout} and {self.branch_dropout}; arm: text_items leaves the attention out altogether"
+            )
         if not 0.0 <= self.corrupt_share <= 1.0 or self.corrupt_kind not in KINDS:
             raise ValueError(
                 f"corrupt_share must be in [0, 1] and corrupt_kind one of {', '.join(KINDS)}, got "

@@ -234,4 +234,6 @@ def test_bad_settings_are_refused():
         GraspArguments(backbone="mamba")
     with pytest.raises(ValueError, match="corrupt_share must be in"):
         GraspArguments(corrupt_share=2.0)
+    with pytest.raises(ValueError, match="branch_dropout in"):
+        GraspArguments(branch_dropout=1.0)
     assert GraspArguments(similar=False, softmax=True).row_name() == "GRASP, no similar, softmax"

@@ -68,9 +68,9 @@ def test_bad_rows_stop_the_load_or_are_left_out(table, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"columns": "{user_id"}, "write it as JSON"),
-        ({"columns": "[1]"}, "write it as JSON"),
-        ({"columns": {"user_id": 3}}, "write it as JSON"),
+        ({"columns": "{user_id"}, "write a mapping as JSON"),
+        ({"columns": "[1]"}, "write a mapping as JSON"),
+        ({"columns": {"user_id": 3}}, "write a mapping as JSON"),
         ({"columns": {"customer": "user_id"}}, "columns maps customer, but can map only user_id"),
         ({"split": "random"}, "split is 'random'; it must be one of leave_one_out, by_time"),
         ({"on_error": "ignore"}, "on_error is 'ignore'; it must be one of raise, skip"),
