@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from genrec.data.files import read_json, write_json, write_whole
 from genrec.data.split import Targets
-from genrec.metrics.passk import pass_values
+from genrec.metrics.passk import expected_pass_values, pass_values
 from genrec.metrics.ranking import ndcg_values, recall_values
 from genrec.metrics.uncertainty import paired_bootstrap
 from gream.evaluate import evaluate_direct, evaluate_reasoning
@@ -36,7 +36,8 @@ ARMS: dict[str, dict[str, str]] = {
     "srpo_labels": {"anchor_target": "labels", "anchor_weight": "0.5"},
 }
 KS = (1, 5, 10)
-PASS, DIRECT = ("Pass@1_expected", "Pass@1", "Pass@5", "Pass@10", "Pass@mean"), ("Recall@10", "NDCG@10", "Recall@50")
+PASS = tuple(f"Pass@{k}{ending}" for ending in ("", "_expected") for k in (*KS, "mean"))
+DIRECT = ("Recall@10", "NDCG@10", "Recall@50")
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,10 @@ class Judged:
         if metric in DIRECT:
             name, k = metric.split("@")
             return (recall_values if name == "Recall" else ndcg_values)(self.ranks, int(k))
-        if metric == "Pass@1_expected":
-            return self.expected.mean(axis=1)  # type: ignore[no-any-return]
-        cuts = [k for k in KS if k <= self.hits.shape[1]] if metric == "Pass@mean" else [int(metric.split("@")[1])]
-        return np.mean([pass_values(self.hits, k) for k in cuts], axis=0)  # type: ignore[no-any-return]
+        cut, _, ending = metric.removeprefix("Pass@").partition("_")
+        cuts = [k for k in KS if k <= self.hits.shape[1]] if cut == "mean" else [int(cut)]
+        values, table = (expected_pass_values, self.expected) if ending else (pass_values, self.hits)
+        return np.mean([values(table, k) for k in cuts], axis=0)  # type: ignore[no-any-return]
 
 
 def judge(folder: Path, sample: Targets, everyone: Targets, stage: str, a: EvalArguments) -> Judged:
@@ -143,5 +144,5 @@ def differences(base: Judged, arms: Mapping[str, Sequence[Judged]], metrics: Seq
 
 def wanted_metrics(base: Judged) -> list[str]:
     """The metrics that the number of chains allows."""
-    chains = base.hits.shape[1]
-    return [m for m in PASS if m in ("Pass@mean", "Pass@1_expected") or int(m.split("@")[1]) <= chains] + list(DIRECT)
+    too_many = tuple(f"Pass@{k}" for k in KS if k > base.hits.shape[1])
+    return [m for m in PASS if m.partition("_")[0] not in too_many] + list(DIRECT)

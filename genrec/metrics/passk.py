@@ -1,4 +1,4 @@
-"""How often do k samples contain the target? Pass@k, unbiased and as the GREAM authors compute it.
+"""How often do k samples contain the target? Pass@k: unbiased, in expectation, and as the GREAM authors compute it.
 
 Legend: u users, n samples per user, c correct ones among them.
 """
@@ -42,6 +42,39 @@ def pass_values(hits: ArrayLike, k: int) -> NDArray[np.float64]:
     table = _checked_hits(hits)
     n = table.shape[1]
     return np.array([pass_at_k(n, int(c), k) for c in table.sum(axis=1)], dtype=np.float64)
+
+
+def expected_pass_values(probabilities: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Unbiased Pass@k of each user from the probability of a hit behind each sample, without drawing the hit.
+
+    Mean over all k of the n samples of `1 - prod(1 - p)`: the same expectation as `pass_values` of drawn hits and less
+    variance (Rao-Blackwell); with p of 0 and 1 only, the same figure. The mean over m of the first s samples is that
+    without sample s, weight `1 - m / s`, and that with it, weight `m / s`, so nothing grows with the binomials.
+
+    Args:
+        probabilities: (u, n) in [0, 1], e.g. of the target behind each sampled chain.
+        k: samples looked at, 1..n.
+
+    Returns:
+        (u,) values.
+
+    Raises:
+        ValueError: not a table of probabilities, or k outside 1..n.
+
+    Example:
+        p = (0.5, 0.25, 0), k = 2: the pairs give 0.625, 0.5 and 0.25, mean 0.4583.
+    """
+    misses = 1.0 - np.asarray(probabilities, dtype=np.float64)
+    if misses.ndim != 2 or not ((misses >= 0) & (misses <= 1)).all() or not 1 <= k <= misses.shape[1]:
+        raise ValueError(
+            f"expected Pass@{k} needs (users, samples) probabilities and 1 <= k <= samples, got shape {misses.shape}"
+        )
+    sizes = np.arange(1, k + 1)
+    means = np.eye(1, k + 1).repeat(len(misses), axis=0)  # (u, k + 1) mean product of m of the samples seen so far
+    for seen, sample in enumerate(misses.T, start=1):
+        share = sizes / seen  # above 1 where m > seen, and both means are 0 there
+        means[:, 1:] = (1 - share) * means[:, 1:] + share * means[:, :-1] * sample[:, None]
+    return np.asarray(1.0 - means[:, k])
 
 
 def ranked_pass_values(hits: ArrayLike, log_probs: ArrayLike, k: int) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from genrec.data.split import Targets
 from genrec.metrics.lists import duplicate_count
-from genrec.metrics.passk import pass_table, pass_values
+from genrec.metrics.passk import expected_pass_values, pass_table, pass_values
 from genrec.metrics.ranking import exact_mean, ndcg_at_k, ranks_from_lists, recall_at_k
 from genrec.metrics.uncertainty import mean_ci
 
@@ -73,8 +73,8 @@ def evaluate_reasoning(
         max_new_tokens: Longest chain and answer.
         constrained: True lets only existing items follow a closed chain, so no answer can be invalid;
             False samples freely and the invalid share says how often no such item exists.
-        expect: Also compute `Pass@1_expected`: the probability of the target behind each chain in the place of the
-            drawn answer. The same mean as Pass@1 with far less noise; needs `constrained`.
+        expect: Also compute `Pass@k_expected`: the probability of the target behind each chain in the place of the
+            drawn answer. The same mean as Pass@k with far less noise; needs `constrained`.
         swap: Also answer behind each user's own chain and behind another user's (a chain that matters must
             lower Pass@1 when it is not one's own).
         ks: Cut-offs of Pass@k; those above n are left out.
@@ -112,7 +112,7 @@ def evaluate_reasoning(
     row |= sample_figures(samples, seconds)
     expected = expected_hits(recommender, targets, samples, config, batch_size) if expect and constrained else None
     if expected is not None:
-        row["Pass@1_expected"] = exact_mean(expected.mean(axis=1))
+        row |= expected_pass_figures(expected, ks)
     if swap:
         row |= chain_figures(recommender, targets, [user[0].chain for user in samples], batch_size)
     return ReasoningResult(row, samples, hits, expected)
@@ -176,6 +176,13 @@ def pass_figures(hits: NDArray[np.bool_], log_probs: NDArray[np.float64], ks: Se
         table[f"Pass@mean{ending}"] = exact_mean(values)
     interval = mean_ci(pass_values(hits, 1))
     return {**table, "Pass@1_low": interval.low, "Pass@1_high": interval.high}
+
+
+def expected_pass_figures(expected: NDArray[np.float64], ks: Sequence[int]) -> dict[str, float]:
+    """Pass@k from the probabilities (u, n) of the target, and their mean: `Pass@k_expected`, `Pass@mean_expected`."""
+    cuts = [k for k in ks if k <= expected.shape[1]]
+    table = {f"Pass@{k}_expected": exact_mean(expected_pass_values(expected, k)) for k in cuts}
+    return {**table, "Pass@mean_expected": exact_mean(list(table.values()))}
 
 
 def sample_figures(samples: Sequence[Sequence[SampledChain]], seconds: float) -> dict[str, float]:

@@ -24,7 +24,12 @@ def test_a_metric_by_user_averages_to_its_figure():
     assert BASE.per_user("Recall@10").tolist() == [0, 1, 1, 0]
     assert BASE.per_user("NDCG@10") == pytest.approx([0, 1, 1 / np.log2(5), 0])
     assert BASE.per_user("Pass@1_expected").tolist() == [0, 0.125, 0, 0.25]
-    assert wanted_metrics(BASE) == ["Pass@1_expected", "Pass@1", "Pass@mean", "Recall@10", "NDCG@10", "Recall@50"]
+    assert BASE.per_user("Pass@mean_expected").tolist() == [0, 0.125, 0, 0.25]
+    ten = judged([[0] * 9 + [1]], [0])
+    assert ten.per_user("Pass@5_expected") == pytest.approx([0.125])  # half of all fives hold the one chance of 1/4
+    assert wanted_metrics(BASE) == [
+        "Pass@1", "Pass@mean", "Pass@1_expected", "Pass@mean_expected", "Recall@10", "NDCG@10", "Recall@50",
+    ]  # fmt: skip
 
 
 def test_seeds_are_averaged_per_user_before_users_are_drawn():

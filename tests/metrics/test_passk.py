@@ -4,7 +4,14 @@ from itertools import combinations
 
 import pytest
 
-from genrec.metrics.passk import pass_at_k, pass_table, pass_values, ranked_pass_at_k, ranked_pass_values
+from genrec.metrics.passk import (
+    expected_pass_values,
+    pass_at_k,
+    pass_table,
+    pass_values,
+    ranked_pass_at_k,
+    ranked_pass_values,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +44,29 @@ def test_pass_at_k_stays_finite_for_large_n():
 def test_impossible_counts_are_refused_with_their_values(n, c, k):
     with pytest.raises(ValueError, match=f"n={n}, c={c}, k={k}"):
         pass_at_k(n, c, k)
+
+
+def test_expected_pass_by_hand():
+    table = [[0.5, 0.25, 0.0], [0.0, 0.0, 1.0]]
+    assert expected_pass_values(table, 1) == pytest.approx([0.25, 1 / 3])
+    assert expected_pass_values(table, 2) == pytest.approx([(0.625 + 0.5 + 0.25) / 3, 2 / 3])
+    assert expected_pass_values(table, 3) == pytest.approx([0.625, 1.0])
+
+
+def test_expected_pass_of_certain_hits_is_pass():
+    hits = [[True, False, False, True, False], [False] * 5]
+    for k in range(1, 6):
+        assert expected_pass_values(hits, k) == pytest.approx(pass_values(hits, k))
+
+
+def test_expected_pass_stays_finite_for_many_samples():
+    assert expected_pass_values([[0.001] * 2000], 1000)[0] == pytest.approx(1 - 0.999**1000)
+
+
+@pytest.mark.parametrize(("table", "k"), [([[1.5]], 1), ([[float("nan")]], 1), ([[0.5]], 2), ([[0.5]], 0), ([0.5], 1)])
+def test_expected_pass_refuses_what_is_no_table_of_probabilities(table, k):
+    with pytest.raises(ValueError, match=f"expected Pass@{k}"):
+        expected_pass_values(table, k)
 
 
 def test_ranked_pass_looks_at_the_most_probable_samples():

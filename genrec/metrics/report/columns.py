@@ -18,7 +18,8 @@ DIRECT = (
     "Recall@10_sampled100", "NDCG@10_sampled100", "Coverage@10", "Div@10", "Popularity@10", "invalid", "duplicates",
 )  # fmt: skip
 REASONING = (
-    "Pass@1", "Pass@1_expected", "Pass@5", "Pass@10", "Pass@mean", "Pass@1_ranked", "Pass@5_ranked", "Pass@10_ranked",
+    "Pass@1", "Pass@5", "Pass@10", "Pass@mean", "Pass@1_expected", "Pass@5_expected", "Pass@10_expected",
+    "Pass@mean_expected", "Pass@1_ranked", "Pass@5_ranked", "Pass@10_ranked",
     "Recall@10_chain_beam", "Pass@1_own_chain", "Pass@1_swapped_chain", "format_rate", "invalid_share", "duplicates",
     "n_users", "n_samples",
 )  # fmt: skip
@@ -56,6 +57,9 @@ LABELS = {
     "Popularity@10": "Mean popularity",
     "Pass@mean": "Pass mean",
     "Pass@1_expected": "Pass@1, expected",
+    "Pass@5_expected": "Pass@5, expected",
+    "Pass@10_expected": "Pass@10, expected",
+    "Pass@mean_expected": "Pass mean, expected",
     "Pass@1_ranked": "Pass@1 ranked",
     "Pass@5_ranked": "Pass@5 ranked",
     "Pass@10_ranked": "Pass@10 ranked",
