@@ -1,8 +1,9 @@
 """How good is a checkpoint? Direct mode over all users, reasoning mode over a fixed sample, examples.
 
-direct.py     Recall, NDCG (with and without the user's own history), what lists are made of, head and tail
-reasoning.py  Pass@k both ways, format, invalid answers, what a foreign chain does
-examples.py   histories, chains and lists as a person reads them
+direct.py       Recall, NDCG (with and without the user's own history), what lists are made of, head and tail
+reasoning.py    Pass@k in three ways, format, invalid answers
+chain_worth.py  what an answer owes to its chain, and what a foreign chain does to it
+examples.py     histories, chains and lists as a person reads them
 """
 
 from genrec.metrics.figures import ranking_figures

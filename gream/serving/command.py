@@ -138,7 +138,7 @@ def build(options: argparse.Namespace, config: ServingConfig) -> Any:
     urls = options.attach or [url for url, _ in servers]
     if urls:
         from genrec.serving.upstream.pool import Pool
-        from gream.serving.chains import ServerChains
+        from gream.serving.server_chains import ServerChains
 
         pool = Pool(urls, options.upstream_seconds, launch=[server for _, server in servers])
         runner = recommender.runner

@@ -9,8 +9,9 @@ import pytest
 
 from genrec.data.split import Targets
 from gream.evaluate import build_examples, evaluate_direct, evaluate_reasoning, ranking_figures
+from gream.evaluate.chain_worth import swap_donors
 from gream.evaluate.examples import pick_rows, readable
-from gream.evaluate.reasoning import hit_table, pass_figures, sample_figures, swap_donors
+from gream.evaluate.reasoning import hit_table, pass_figures, sample_figures
 from gream.recommend import SampledChain
 
 CHAIN = SampledChain(0, "", "c", 4, -1.0, 10, True, True)

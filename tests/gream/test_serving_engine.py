@@ -15,9 +15,10 @@ pytest.importorskip("fastapi")
 
 from genrec.serving.door import Question
 from gream.recommend import SamplingConfig
-from gream.serving.chains import ChainJob, LocalChains, ServerChains, events, spoken
+from gream.serving.chains import ChainJob, LocalChains, spoken
 from gream.serving.engine import GreamEngine
 from gream.serving.options import EngineOptions
+from gream.serving.server_chains import ServerChains, events
 
 pytestmark = pytest.mark.serve
 SHORT = SamplingConfig(max_new_tokens=24)

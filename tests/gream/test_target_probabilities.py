@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gream.evaluate.reasoning import target_probabilities
+from gream.evaluate.chain_worth import target_probabilities
 
 
 def test_the_probability_is_that_of_the_target_and_zero_outside_the_list():

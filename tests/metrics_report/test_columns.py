@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from report_toys import direct, metrics, row
 
-from genrec.metrics.report.columns import is_baseline, make_table, number, over_seeds, result_tables
+from genrec.metrics.report.columns import is_baseline, number
+from genrec.metrics.report.tables import make_table, over_seeds, result_tables
 
 
 def test_the_best_of_a_quality_column_is_marked_and_of_a_count_is_not():

@@ -1,7 +1,8 @@
 """What does a run show for itself? report.md, report.html and metrics.json out of rows, logs and examples.
 
 schema.py    metrics.json: what it must hold, and what was not recorded
-columns.py   which figures make which table, how numbers are written
+columns.py   which figures make which table, what they are called, how one is written
+tables.py    rows into tables: seeds put together, the best value marked
 verdict.py   what the figures say: warnings first
 collect.py   logs, validations and health files of a run folder
 charts.py    curves and bars

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genrec.metrics.report.columns import Table, number, result_tables
+from genrec.metrics.report.columns import number
+from genrec.metrics.report.tables import Table, result_tables
 from genrec.metrics.report.text import duration, in_markdown, short_facts, visible
 from genrec.metrics.report.verdict import Finding, findings
 

@@ -7,9 +7,10 @@ from importlib import resources
 from typing import Any
 
 from genrec.metrics.report.charts import Chart
-from genrec.metrics.report.columns import is_baseline, number, over_seeds, result_tables, row_name
+from genrec.metrics.report.columns import is_baseline, number, row_name
 from genrec.metrics.report.markdown import chain_parts, health_facts, title_of
 from genrec.metrics.report.panels import index_charts, result_chart, training_charts
+from genrec.metrics.report.tables import over_seeds, result_tables
 from genrec.metrics.report.text import duration, flat_facts, visible
 from genrec.metrics.report.verdict import Finding, findings, last_of
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from genrec.metrics.report.charts import Chart, Line, bar_chart, line_chart, smoothed
-from genrec.metrics.report.columns import Row, is_baseline, over_seeds, row_name
+from genrec.metrics.report.columns import Row, is_baseline, row_name
 from genrec.metrics.report.scaling import scaling_chart
+from genrec.metrics.report.tables import over_seeds
 
 Log = Sequence[Mapping[str, Any]]
 SMOOTH_FROM = 40  # logs with at least this many points get a smoothed curve over the raw one

@@ -21,11 +21,12 @@ from typing import Any
 from genrec.data.files import read_json, write_whole
 from genrec.metrics.report.ablation import ablation_section
 from genrec.metrics.report.bench import bench_section, origin_line
-from genrec.metrics.report.columns import number, over_seeds, result_tables, row_name
+from genrec.metrics.report.columns import number, row_name
 from genrec.metrics.report.markdown import finding_list, markdown_table, title_of, warning_block
 from genrec.metrics.report.schema import checked
 from genrec.metrics.report.study import study_section
 from genrec.metrics.report.synthesis import synthesis_section
+from genrec.metrics.report.tables import over_seeds, result_tables
 from genrec.metrics.report.text import fact, in_markdown
 from genrec.metrics.report.verdict import findings
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from genrec.metrics.report.columns import Row, is_baseline, over_seeds, row_name
+from genrec.metrics.report.columns import Row, is_baseline, row_name
 from genrec.metrics.report.scaling import CLAIM_POINTS, SCALING_METRIC, scaling_fit
 from genrec.metrics.report.schema import unrecorded
+from genrec.metrics.report.tables import over_seeds
 
 Level = Literal["warning", "good", "loss", "note"]
 CLAIM_USERS = 1000

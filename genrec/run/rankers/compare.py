@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from genrec.data.files import read_json, write_whole
 from genrec.metrics.ranking import ndcg_values
-from genrec.metrics.report.columns import FURTHER, over_seeds
+from genrec.metrics.report.columns import FURTHER
+from genrec.metrics.report.tables import over_seeds
 from genrec.metrics.report.text import in_markdown
 from genrec.metrics.report.write import write_report
 from genrec.metrics.uncertainty import paired_bootstrap
