@@ -17,6 +17,7 @@ audit.py        stored answers with a retention time
 feedback.py     durable feedback, experiment arms, click rate
 metrics.py      what Prometheus reads
 upstream/       OpenAI-compatible servers (vLLM): started, watched, chosen by load
+html.py         how a page is sent: its content policy
 static/         the playground and the page of the API, without external assets
 run.py          uvicorn with a drain on SIGTERM
 """

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
 from starlette.middleware.cors import CORSMiddleware
 
 from genrec.serving.admission import Lane
@@ -19,6 +20,7 @@ from genrec.serving.errors import add_handlers
 from genrec.serving.feedback import FeedbackLog
 from genrec.serving.growth import Growth
 from genrec.serving.guard import Guard
+from genrec.serving.html import html_answer
 from genrec.serving.items import ItemIndex
 from genrec.serving.metrics import GatewayMetrics
 from genrec.serving.upstream.pool import Pool
@@ -55,6 +57,7 @@ class Gateway:
         slots = {"direct": config.direct_slots, "reasoning": config.reasoning_slots, "upstream": config.upstream_slots}
         self.lanes = {name: Lane(name, number) for name, number in slots.items()}
         self.metrics.watch(self.lanes.values(), self.feedback.rates)
+        self.pages: dict[str, str] = {}  # path -> title, of pages that doors added
         self.draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self.growth = Growth(self)
@@ -72,6 +75,21 @@ class Gateway:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def add_page(self, path: str, title: str, html: str) -> None:
+        """Serve a page of a door: open without a key, under the content policy, linked from the playground.
+
+        Args:
+            path: Where, e.g. "/playground/chat".
+            title: Words of the link.
+            html: The whole page; what it asks of the API carries the key that its reader typed.
+        """
+
+        async def page() -> HTMLResponse:
+            return html_answer(html)
+
+        self.app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
+        self.pages[path] = title
 
     def ready(self) -> dict[str, bool]:
         """Part -> whether it can answer."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 OPEN = ("/", "/health", "/ready", "/docs", "/openapi.json")
-"""Paths that need no key: they show nothing of the catalogue or of users."""
+"""Paths that need no key, as the pages of doors: they show nothing of the catalogue or of users."""
 HARDENING = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -80,7 +80,7 @@ class Guard:
         path, config = scope["path"], self._gateway.config
         if self._gateway.draining and path not in ("/health", "/metrics", "/ready"):
             raise ApiError(503, "draining", "this server is shutting down", retry_after=1.0)
-        if path in OPEN or not config.api_keys or scope["method"] == "OPTIONS":
+        if path in OPEN or path in self._gateway.pages or not config.api_keys or scope["method"] == "OPTIONS":
             return
         if not self._keys.admits(_offered_key(dict(scope["headers"]))):
             raise ApiError(401, "bad_api_key", "send a valid key as `Authorization: Bearer <key>` or `X-API-Key`")

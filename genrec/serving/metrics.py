@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -35,15 +35,15 @@ class GatewayMetrics:
         self.upstream_busy = Gauge("genrec_upstream_inflight", "Calls under way", ["replica"], **shared)
         self.upstream_failures = Counter("genrec_upstream_failures", "Failed calls", ["replica", "code"], **shared)
 
-    def watch(self, lanes: Iterable[Lane], rates: Callable[[], dict[str, tuple[int, int]]]) -> None:
-        """Read lanes and click rates whenever Prometheus asks."""
-        self.registry.register(_Live(list(lanes), rates))
+    def watch(self, lanes: Collection[Lane], rates: Callable[[], dict[str, tuple[int, int]]]) -> None:
+        """Read lanes, those of doors included, and click rates whenever Prometheus asks."""
+        self.registry.register(_Live(lanes, rates))
 
 
 class _Live:
     """Figures that exist already and are only read."""
 
-    def __init__(self, lanes: list[Lane], rates: Callable[[], dict[str, tuple[int, int]]]) -> None:
+    def __init__(self, lanes: Collection[Lane], rates: Callable[[], dict[str, tuple[int, int]]]) -> None:
         self._lanes, self._rates = lanes, rates
 
     def collect(self) -> Iterable[Metric]:

@@ -1,4 +1,4 @@
-"""How is LLMRec asked over HTTP? `POST /v1/chat/recommendations`, and a page to try it, as a FastAPI router.
+"""How is LLMRec asked over HTTP? `POST /v1/chat/recommendations`, and a page of the playground to try it.
 
 The state travels with the request: any replica can answer any turn. The gateway finds `register` under the entry point
 group `genrec.serving` and calls it once; it serves the folder that LLMREC_MODEL names, and nothing without it.
@@ -6,6 +6,7 @@ group `genrec.serving` and calls it once; it serves the folder that LLMREC_MODEL
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -15,10 +16,15 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from genrec.data.errors import DataError
+from genrec.serving.admission import Lane
+from genrec.serving.errors import ApiError
+from genrec.serving.gateway import Gateway
+from genrec.serving.schemas import refusals
+from llmrec.generative.feedback.rules import MAX_MESSAGE
 from llmrec.generative.feedback.state import ConversationState
 from llmrec.generative.recommender import GenerativeRecommender
 
-MAX_MESSAGE = 2000
+CHAT_SLOTS = 8  # turns that run or wait at once; the next gets 429
 MODEL, CHAT = "LLMREC_MODEL", "LLMREC_CHAT"
 logger = logging.getLogger(__name__)
 
@@ -58,46 +64,48 @@ class ChatResponse(BaseModel):
     state: dict[str, Any]
 
 
-def create_router(recommender: GenerativeRecommender) -> Any:
-    """Routes of one recommender, ready for `app.include_router`.
+def add_chat(gateway: Gateway, recommender: GenerativeRecommender) -> None:
+    """Add `POST /v1/chat/recommendations` and the page /playground/chat to a gateway.
 
     Args:
-        recommender: who answers.
-
-    Returns:
-        A `fastapi.APIRouter` with `POST /v1/chat/recommendations` and `GET /playground/chat`.
+        gateway: its keys, limits and shape of errors hold here too.
+        recommender: who answers, one turn at a time: models and caches are shared.
     """
-    from fastapi import APIRouter, HTTPException
-    from fastapi.responses import HTMLResponse
+    lane, turn = Lane("chat", CHAT_SLOTS), threading.Lock()
+    gateway.lanes[lane.name] = lane
 
-    router, turn = APIRouter(tags=["llmrec"]), threading.Lock()  # one turn at a time: models and caches are shared
-
-    def chat(request: ChatRequest) -> ChatResponse:
-        """Recommend, with a reason per item; feedback in plain words changes the next list."""
-        try:
-            state = _state(request)
-            with turn:
-                reply = recommender.respond(state, request.message, request.k)
-        except (ValueError, DataError) as error:
-            raise HTTPException(status_code=422, detail=str(error)) from error
+    def answer(request: ChatRequest) -> ChatResponse:
+        state = _state(request)
+        with turn:
+            reply = recommender.respond(state, request.message, request.k)
         names = ("item_id", "title", "reason", "score")
         items = [ChatItem(**{name: getattr(row, name) for name in names}) for row in reply.items]
         return ChatResponse(items=items, note=reply.note, state=reply.state.to_json())
 
-    def page() -> str:
-        """A page for a conversation."""
-        return (resources.files("llmrec.generative") / "chat.html").read_text(encoding="utf-8")
+    async def chat(request: ChatRequest) -> ChatResponse:
+        """Recommend, with a reason per item; feedback in plain words changes the next list."""
+        try:
+            with lane.slot():
+                return await asyncio.to_thread(answer, request)
+        except (ValueError, DataError) as error:
+            raise ApiError(422, "invalid_conversation", str(error)) from error
 
-    router.add_api_route("/v1/chat/recommendations", chat, methods=["POST"], response_model=ChatResponse)
-    router.add_api_route("/playground/chat", page, methods=["GET"], response_class=HTMLResponse)
-    return router
+    gateway.app.add_api_route(
+        "/v1/chat/recommendations", chat, methods=["POST"], response_model=ChatResponse, tags=["llmrec"],
+        responses=refusals(400, 413, 422, 429), summary="Recommend in a conversation",
+    )  # fmt: skip
+    page = (resources.files("llmrec.generative") / "chat.html").read_text(encoding="utf-8")
+    gateway.add_page("/playground/chat", "Conversation", page)
 
 
-def register(gateway: Any) -> None:
-    """Add LLMRec's routes to the gateway: its door.
+def register(gateway: Gateway) -> None:
+    """Add LLMRec's routes where LLMREC_MODEL names a folder: its door.
 
     Args:
-        gateway: holds the FastAPI application as `app`.
+        gateway: the one that is being built.
+
+    Raises:
+        ValueError: the folder holds no model.
     """
     folder = os.environ.get(MODEL)
     if not folder:
@@ -105,7 +113,7 @@ def register(gateway: Any) -> None:
         return
     from llmrec.generative.folder import open_recommender
 
-    gateway.app.include_router(create_router(open_recommender(folder, os.environ.get(CHAT))))
+    add_chat(gateway, open_recommender(folder, os.environ.get(CHAT)))
 
 
 def _state(request: ChatRequest) -> ConversationState:

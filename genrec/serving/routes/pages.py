@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from genrec.serving.html import html_answer
+
 router = APIRouter(include_in_schema=False)
 
 
-@cache
-def page(name: str) -> tuple[str, str]:
-    """A static page and its content policy.
-
-    Args:
-        name: File in genrec/serving/static.
-
-    Returns:
-        The HTML, and a policy that allows its own inline script and style by their hashes, calls to this server, and
-        nothing else.
-    """
-    html = (files("genrec.serving") / "static" / name).read_text(encoding="utf-8")
-    policy = [
-        "default-src 'none'", "connect-src 'self'", "img-src data:", "base-uri 'none'", "form-action 'none'",
-        f"script-src {_hashes('script', html)}", f"style-src {_hashes('style', html)}",
-    ]  # fmt: skip
-    return html, "; ".join(policy)
-
-
-def _hashes(tag: str, html: str) -> str:
-    """The hashes of the inline elements of a kind."""
-    parts = re.findall(rf"<{tag}>(.*?)</{tag}>", html, flags=re.DOTALL)
-    digests = [base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for part in parts]
-    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
-
-
 def _serve(name: str) -> HTMLResponse:
-    html, policy = page(name)
-    return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+    return html_answer((files("genrec.serving") / "static" / name).read_text(encoding="utf-8"))
 
 
 @router.get("/")

@@ -43,9 +43,10 @@ async def metrics(gateway: Annotated[Gateway, Depends(gateway_of)]) -> Response:
 async def settings(gateway: Annotated[Gateway, Depends(gateway_of)]) -> dict[str, Any]:
     """What a client may ask for."""
     engine, config = gateway.engine, gateway.config
-    pages = {name: {"mode": p.mode, "audited": p.audited, "need": p.need} for name, p in engine.scenarios.items()}
+    needs = {name: {"mode": p.mode, "audited": p.audited, "need": p.need} for name, p in engine.scenarios.items()}
     return {
-        "modes": list(engine.modes), "scenarios": pages, "model": dict(engine.facts), "num_items": len(gateway.items),
+        "modes": list(engine.modes), "scenarios": needs, "pages": gateway.pages, "model": dict(engine.facts),
+        "num_items": len(gateway.items),
         "limits": {
             "max_k": min(config.max_k, len(gateway.items)), "max_history": config.max_history,
             "max_samples": config.max_samples, "max_body_bytes": config.max_body_bytes,
