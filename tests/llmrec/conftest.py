@@ -5,3 +5,5 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "serving"))
+
+from browsing import browser  # noqa: F401 - a fixture

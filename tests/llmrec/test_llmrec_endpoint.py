@@ -12,8 +12,9 @@ from llmrec_shop import shop_recommender
 
 pytest.importorskip("fastapi")
 
+from browsing import needs_browser, open_page
 from fastapi.testclient import TestClient
-from serving_toys import ToyEngine
+from serving_toys import ToyEngine, listening
 
 from genrec.serving.config import ServingConfig
 from genrec.serving.gateway import Gateway, create_app
@@ -89,3 +90,33 @@ def test_the_door_adds_the_routes_only_where_a_model_is_named(monkeypatch: pytes
     monkeypatch.setenv("LLMREC_MODEL", str(tmp_path))
     with pytest.raises(ValueError, match=r"llmrec\.json"):
         register(gateway)
+
+
+@pytest.mark.serve
+@pytest.mark.timeout(300)
+@needs_browser
+def test_the_playground_links_the_page_and_a_browser_talks_there_behind_a_key(browser, client) -> None:
+    with listening(client().app) as url:
+        page, wrong = open_page(browser, url, 900, 700, ready="#pages a")
+        page.click("#pages a")
+        page.fill("#history", "a2")
+        page.click("#start")
+        page.wait_for_selector(".item")
+        page.fill("#message", "only Coffee, under 20")
+        page.click("#send")
+        page.wait_for_selector(".item:has-text('Rosterra Milk Frother')")
+        page.fill("#history", "nope")
+        page.click("#start")
+        page.wait_for_selector(".error:has-text('nope')")
+    assert [text for text in wrong if "422" not in text] == []
+    with listening(client(api_keys=(KEY,)).app) as url:
+        page, _ = open_page(browser, f"{url}/playground/chat", 360, 700, ready="#start")
+        assert not page.is_visible("#key"), "nobody asked for a key"
+        page.fill("#history", "a2")
+        page.click("#start")
+        page.wait_for_selector("#key")
+        page.fill("#key", KEY)
+        page.click("#start")
+        page.wait_for_selector(".item")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.close()

@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest.importorskip("fastapi")
 
+from browsing import browser  # noqa: F401 - a fixture
+
 
 @pytest.fixture
 def engine() -> Any:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
+from browsing import SHOTS, needs_browser, open_page
 from fastapi.testclient import TestClient
 from serving_toys import listening
 
@@ -16,9 +11,6 @@ from genrec.data.catalogue import Catalogue
 from genrec.data.files import read_jsonl
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(300)]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SHOTS = Path(os.environ.get("GREAM_SCREENSHOTS", "runs/screenshots"))
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; apt-get install chromium")
 
 
 def test_the_pages_load_nothing_from_elsewhere_and_allow_only_their_own_script(client):
@@ -35,31 +27,6 @@ def test_the_pages_load_nothing_from_elsewhere_and_allow_only_their_own_script(c
 def test_the_pages_need_no_key(make):
     with TestClient(make(api_keys=("k" * 20,))) as client:
         assert client.get("/").status_code == 200
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
-
-
-def open_page(browser: Any, url: str, width: int, height: int) -> tuple[Any, list[str]]:
-    """A page at a width, and what went wrong on it (page errors, refused assets, calls elsewhere)."""
-    page = browser.new_page(viewport={"width": width, "height": height})
-    page.set_default_timeout(120_000)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-    page.on(
-        "request", lambda request: wrong.append(request.url) if not request.url.startswith((url, "data:")) else None
-    )
-    page.goto(url)
-    page.wait_for_selector("input[name=mode]")
-    return page, wrong
 
 
 @needs_browser
