@@ -1,17 +1,22 @@
 """How does a table of many runs come about? Arms of recipe steps over seeds, at one budget, put into one report.
 
-A YAML file names the arms; each arm is a list of steps, a step a recipe with its config and overrides. Finished steps
-are not run again, so a killed table goes on when the same command is typed.
+A YAML file names what every arm runs and what each arm changes in it. Finished steps are not run again, so a killed
+table goes on when the same command is typed.
 
     name: sage_ml1m
     title: SAGE on MovieLens-1M
     budget: 600 steps of 16 rows for every generator
     seeds: [0, 1, 2]
-    reference: SAGE            # paired tests are against this arm
-    shared: {max_steps: 600}   # of every step
+    reference: SAGE                            # paired tests are against this arm
+    steps:                                     # recipes of every arm, in order
+      sage_sft: {config: recipes/configs/sage/tiny_ml1m/sft.yaml, set: {max_steps: 600}}
+      sage_rl: {config: recipes/configs/sage/tiny_ml1m/rl.yaml}
     arms:
-      SAGE: [{recipe: sage_sft, config: recipes/configs/sage/tiny_ml1m/sft.yaml}]
-      no lists: [{recipe: sage_sft, config: ..., set: {list_weight: 0}}]
+      SAGE: {}
+      no lists: {sage_sft: {list_weight: 0}}   # settings that differ
+      no RL: {sage_rl: false}                  # a step left out
+      BERT4Rec:                                # or steps of its own
+        bert4rec_train: {config: recipes/configs/bert4rec/ml1m/train.yaml, set: {epochs: 6}}
 """
 
 from __future__ import annotations
@@ -19,14 +24,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-KEYS = {"name", "title", "budget", "seeds", "reference", "shared", "arms", "results"}
-STEP_KEYS = {"recipe", "config", "set"}
+KEYS = {"name", "title", "budget", "seeds", "reference", "steps", "arms", "results"}
+STEP_KEYS = {"config", "set"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,8 @@ class TableSpec:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         if not isinstance(found, dict) or not {"name", "arms"} <= set(found) or set(found) - KEYS:
             raise ValueError(f"{path} needs the keys name and arms and knows only {', '.join(sorted(KEYS))}")
-        shared = found.pop("shared", None) or {}
-        arms = {name: [_step(path, name, step, shared) for step in steps] for name, steps in found.pop("arms").items()}
+        steps = {name: _step(f"{path}, steps", name, step) for name, step in (found.pop("steps", None) or {}).items()}
+        arms = {name: _arm(f"{path}, arm '{name}'", steps, changes) for name, changes in found.pop("arms").items()}
         return cls(arms=arms, seeds=found.pop("seeds", [0, 1, 2]), **found)
 
     @property
@@ -124,8 +129,28 @@ class TableSpec:
         return TableReport(self).write()
 
 
-def _step(path: str | Path, arm: str, step: Any, shared: Mapping[str, Any]) -> Step:
+def _arm(place: str, steps: Mapping[str, Step], changes: Any) -> list[Step]:
+    """Steps of an arm: its own where it names configs, else those of every arm with its changes."""
+    changes = changes or {}
+    if not isinstance(changes, dict):
+        raise ValueError(f"{place}: give a mapping from recipes to what differs, got {changes}")
+    if any(isinstance(change, dict) and "config" in change for change in changes.values()):
+        return [_step(place, name, step) for name, step in changes.items()]
+    if unknown := sorted(set(changes) - set(steps)):
+        raise ValueError(f"{place} changes {', '.join(unknown)}; the steps of every arm are {', '.join(steps)}")
+    kept = [step for step in steps.values() if changes.get(step.recipe) is not False]
+    return [replace(step, settings=_changed(step.settings, changes.get(step.recipe) or {})) for step in kept]
+
+
+def _step(place: str, recipe: str, step: Any) -> Step:
     """One step of the YAML file."""
-    if not isinstance(step, dict) or not {"recipe", "config"} <= set(step) or set(step) - STEP_KEYS:
-        raise ValueError(f"{path}, arm '{arm}': a step needs recipe and config and may have set, got {step}")
-    return Step(str(step["recipe"]), str(step["config"]), {**shared, **(step.get("set") or {})})
+    if not isinstance(step, dict) or "config" not in step or set(step) - STEP_KEYS:
+        raise ValueError(f"{place}: step '{recipe}' needs config and may have set, got {step}")
+    return Step(recipe, str(step["config"]), step.get("set") or {})
+
+
+def _changed(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with changes: in a mapping what is not changed stays, and null goes back to the config's own value."""
+    both = [name for name in changes if isinstance(changes[name], dict) and isinstance(settings.get(name), dict)]
+    merged = {**settings, **changes, **{name: {**settings[name], **changes[name]} for name in both}}
+    return {name: value for name, value in merged.items() if value is not None}

@@ -16,10 +16,13 @@ ROOT = Path(__file__).parents[2]
 SPEC = """
 name: toy
 seeds: [0, 1]
-shared: {max_steps: 5}
+steps:
+  sage_sft: {config: a.yaml, set: {max_steps: 5, num_levels: 4, code_options: {epochs: 2, joint: 0}}}
 arms:
-  ours: [{recipe: sage_sft, config: a.yaml, set: {baselines: false, code_options: {epochs: 2}}}]
-  "ours, budget 3": [{recipe: sage_sft, config: b.yaml}]
+  ours: {sage_sft: {baselines: false, num_levels: null, code_options: {joint: 1}}}
+  "ours, budget 3":
+    sage_sft: {config: b.yaml}
+    sage_rl: {config: c.yaml}
 """
 
 
@@ -53,9 +56,25 @@ def test_commands_carry_config_run_folder_overrides_and_seed(spec: TableSpec) ->
     assert pairs["--config"] == "a.yaml"
     assert pairs["--max_steps"] == "5"
     assert pairs["--baselines"] == "false"
-    assert json.loads(pairs["--code_options"]) == {"epochs": 2}
+    assert json.loads(pairs["--code_options"]) == {"epochs": 2, "joint": 1}
+    assert "--num_levels" not in pairs
     assert pairs["--seed"] == "1"
     assert pairs["--if_done"] == "skip"
+
+
+def test_an_arm_changes_the_steps_of_all_or_leaves_one_out_or_brings_its_own(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(
+        "name: x\nsteps: {a: {config: a.yaml, set: {k: 1}}, b: {config: b.yaml}}\n"
+        "arms: {whole: {}, changed: {a: {k: 2}}, short: {b: false}, own: {c: {config: c.yaml}}}"
+    )
+    arms = TableSpec.load(tmp_path / "t.yaml").arms
+    found = {name: [(step.recipe, dict(step.settings)) for step in steps] for name, steps in arms.items()}
+    assert found == {
+        "whole": [("a", {"k": 1}), ("b", {})],
+        "changed": [("a", {"k": 2}), ("b", {})],
+        "short": [("a", {"k": 1})],
+        "own": [("c", {})],
+    }
 
 
 def test_runs_of_different_arms_have_folders_of_their_own(spec: TableSpec) -> None:
@@ -96,10 +115,13 @@ def test_budget_points_are_those_of_arms_named_so() -> None:
     ("text", "match"),
     [
         ("name: x", "needs the keys"),
-        ("name: x\narms: {a: [{recipe: b}]}", "needs recipe and config"),
-        ("name: x\narms: {a: []}", "needs arms with steps"),
-        ("name: x\nodd: 1\narms: {a: [{recipe: b, config: c}]}", "knows only"),
-        ("name: x\nreference: z\narms: {a: [{recipe: b, config: c}]}", "is no arm"),
+        ("name: x\narms: {a: {b: {config: c, odd: 1}}}", "needs config and may have set"),
+        ("name: x\narms: {a: {}}", "needs arms with steps"),
+        ("name: x\nodd: 1\narms: {a: {b: {config: c}}}", "knows only"),
+        ("name: x\nreference: z\narms: {a: {b: {config: c}}}", "is no arm"),
+        ("name: x\nsteps: {b: {config: c}}\narms: {a: {d: {k: 1}}}", "changes d; the steps of every arm are b"),
+        ("name: x\nsteps: {b: {set: {k: 1}}}\narms: {a: {}}", "needs config"),
+        ("name: x\narms: {a: [b]}", "give a mapping"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, match: str) -> None:
