@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from genrec.posttrain.soft_labels import SoftLabels
+from genrec.posttrain.soft_labels import SoftLabels, pad_right
 from gream.alignment import AlignmentConfig, build_alignment_rows
 from gream.alignment.counts import packing_counts, row_counts
 from gream.curriculum import CurriculumSampler, build_reasoning_rows, join_rows
@@ -44,22 +44,14 @@ def alignment_rows(stage: StageModel) -> Any:
 
 
 def soft_labels(stage: StageModel) -> SoftLabels | None:
-    """The teacher's share in the labels, None where `teacher_share` is 0.
-
-    Raises:
-        ValueError: items of different numbers of tokens, over which a mixture has no levels.
-    """
+    """The teacher's share in the labels, None where `teacher_share` is 0."""
     a, sid = stage.arguments, stage.formatter.sid_ids
     assert isinstance(a, SupervisedArguments)
     if not a.teacher_share or stage.teacher is None:
         return None
     tokens = [sid(item) for item in range(stage.workspace.dataset.num_items)]
-    if len(lengths := {len(ids) for ids in tokens}) > 1:
-        raise ValueError(
-            f"items have {sorted(lengths)} tokens; teacher_share needs an index of one length (collisions: reassign, "
-            "no variable budget), or set teacher_share: 0"
-        )
-    return SoftLabels(partial(stage.teacher.mixture, share=a.teacher_share), np.array(tokens))
+    table = pad_right(tokens, max(map(len, tokens)))
+    return SoftLabels(partial(stage.teacher.mixture, share=a.teacher_share), table)
 
 
 def _sample(rows: Any, size: int, seed: int) -> Any:

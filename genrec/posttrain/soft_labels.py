@@ -3,7 +3,8 @@
 An item's tokens are predicted one after another, so a mixture over items gives one mixture per level: among the items
 that agree with the tokens so far, the next token's share is the weight of those that go on with it.
 
-Legend: M items of a batch, C candidates of each, H tokens per item, N labelled positions, V vocabulary.
+Legend: M items of a batch, C candidates of each, H tokens of the longest item (shorter ones end in `PAD`), N labelled
+positions, V vocabulary. No item's tokens begin another's.
 Source: ours; word-level distillation (Kim and Rush 2016, arXiv 1606.07947) from a teacher over items instead of tokens,
 marginalised exactly over the tree.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 
 from genrec.posttrain.rows import IGNORED, RecCollator
 
-COLUMN = "teacher"
+COLUMN, PAD = "teacher", -1
+REMEDY = "build the rows with the index that the collator knows"
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Mixtures = Callable[[Ints], tuple[Ints, Floats]]  # rows (M,) -> items (M, C) and weights (M, C)
@@ -35,7 +38,7 @@ def level_weights(path: Ints, candidates: Ints, weights: Floats) -> Floats:
         weights: (M, C), at least 0; they need not sum to 1.
 
     Returns:
-        (M, H, C); over C they sum to 1.
+        (M, H, C); over C they sum to 1. Behind a path's end they say nothing.
 
     Raises:
         ValueError: tokens that no candidate with a weight begins with, so that nothing is known of what follows.
@@ -63,6 +66,34 @@ class SoftLabels:
     mixtures: Mixtures
     item_tokens: Ints
 
+    @cached_property
+    def known(self) -> set[tuple[int, ...]]:
+        """The tokens of every item."""
+        return {tuple(row[row != PAD].tolist()) for row in self.item_tokens}
+
+    def paths(self, tokens: Sequence[int]) -> Ints:
+        """Cut a row's labelled tokens into items.
+
+        Args:
+            tokens: of one item after the other.
+
+        Returns:
+            (items of the row, H), padded.
+
+        Raises:
+            ValueError: the tokens are not those of whole items.
+        """
+        found: list[tuple[int, ...]] = []
+        item: tuple[int, ...] = ()
+        for token in tokens:
+            item = (*item, token)
+            if item in self.known:
+                found.append(item)
+                item = ()
+        if item:
+            raise ValueError(f"{list(item)} at the end are no item's tokens")
+        return pad_right(found, self.item_tokens.shape[1])
+
 
 class SoftCollator:
     """Adds `soft_tokens` (N, C) and `soft_weights` (N, C) to what `RecCollator` makes.
@@ -89,31 +120,40 @@ class SoftCollator:
 
     def _soften(self, labels: Ints, entries: Sequence[Sequence[int]]) -> tuple[Ints, Floats]:
         """Tokens and weights of all labelled positions, row by row."""
-        asked, item_tokens = np.array([e for row in entries for e in row]), self.teacher.item_tokens
-        items, weights = self.teacher.mixtures(asked)
-        candidates, levels = item_tokens[items], item_tokens.shape[1]
-        soft = _places(labels != IGNORED, entries, levels)  # among the labelled positions, which are an item's?
-        hard = labels[labels != IGNORED]
-        shares = level_weights(hard[soft].reshape(-1, levels), candidates, weights)
-        tokens = np.repeat(hard[:, None], items.shape[1], axis=1)
+        labelled = labels != IGNORED
+        paths = np.concatenate([self._paths(n, row[kept], listed)
+                                for n, (row, kept, listed) in enumerate(zip(labels, labelled, entries, strict=True))
+                                if listed])  # fmt: skip
+        items, weights = self.teacher.mixtures(np.array([entry for row in entries for entry in row]))
+        candidates, real = self.teacher.item_tokens[items], paths != PAD
+        shares = level_weights(paths, candidates, weights)
+        soft = np.repeat([bool(listed) for listed in entries], labelled.sum(axis=1))  # which labels are an item's?
+        tokens = np.repeat(labels[labelled][:, None], items.shape[1], axis=1)
         all_weights = np.zeros(tokens.shape, dtype=np.float32)
         all_weights[:, 0] = 1.0
-        tokens[soft] = candidates.transpose(0, 2, 1).reshape(-1, items.shape[1])
-        all_weights[soft] = shares.reshape(-1, items.shape[1])
+        tokens[soft] = candidates.clip(min=0).transpose(0, 2, 1)[real]  # an ended candidate has no weight there
+        all_weights[soft] = shares[real]
         return tokens, all_weights
 
+    def _paths(self, number: int, tokens: Ints, listed: Sequence[int]) -> Ints:
+        """The items (M, H) of a row with entries.
 
-def _places(labelled: NDArray[np.bool_], entries: Sequence[Sequence[int]], levels: int) -> NDArray[np.bool_]:
-    """True where a labelled position, counted over the batch, belongs to a row with entries.
+        Raises:
+            ValueError: the row's labels are not as many items as it has entries.
+        """
+        place = f"row {number} of the batch asks for {len(listed)} items by its teacher entries"
+        try:
+            paths = self.teacher.paths(tokens.tolist())
+        except ValueError as error:
+            raise ValueError(f"{place}, but of its {len(tokens)} labels {error}; {REMEDY}") from None
+        if len(paths) != len(listed):
+            raise ValueError(f"{place}, but its labels hold {len(paths)}; {REMEDY}")
+        return paths
 
-    Raises:
-        ValueError: a row whose entries do not fit its labels.
-    """
-    counts = labelled.sum(axis=1)
-    for row, (count, listed) in enumerate(zip(counts, entries, strict=True)):
-        if listed and count != len(listed) * levels:
-            raise ValueError(
-                f"row {row} of the batch has {count} labels, but its teacher entries ask for {len(listed)} items of "
-                f"{levels} tokens; build the rows with the index that the collator knows"
-            )
-    return np.repeat([bool(listed) for listed in entries], counts)
+
+def pad_right(rows: Sequence[Sequence[int]], width: int) -> Ints:
+    """Rows of tokens as one table (rows, width), short ones filled with `PAD`."""
+    table = np.full((len(rows), width), PAD, dtype=np.int64)
+    for row, tokens in zip(table, rows, strict=True):
+        row[: len(tokens)] = tokens
+    return table

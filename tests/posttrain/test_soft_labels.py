@@ -59,8 +59,29 @@ def test_a_batch_mixes_texts_with_items():
 
 
 def test_entries_that_do_not_fit_the_labels_are_an_error():
-    with pytest.raises(ValueError, match="has 3 labels, but its teacher entries ask for 1 items of 2 tokens"):
+    with pytest.raises(ValueError, match=r"row 0 .* 1 items .* of its 3 labels \[2\] at the end are no item's tokens"):
         batch_of([{"input_ids": [7, 1, 5, 2], "labels": [-100, 1, 5, 2], "teacher": [0]}])
+    with pytest.raises(ValueError, match=r"row 0 .* 1 items .* but its labels hold 2"):
+        batch_of([{"input_ids": [7, 1, 5, 2, 6], "labels": [-100, 1, 5, 2, 6], "teacher": [0]}])
+
+
+def test_items_of_different_lengths_by_hand():
+    tokens = np.array([[1, 5, -1], [1, 6, 7], [2, -1, -1]])
+    items, weights = np.array([[1, 0, 2]]), np.array([[0.5, 0.3, 0.2]])
+    teacher = SoftLabels(lambda entries: (items[entries], weights[entries]), tokens)
+    row = {"input_ids": [9, 1, 6, 7], "labels": [-100, 1, 6, 7], "teacher": [0]}
+    batch = SoftCollator(RecCollator(0), teacher)([row])
+    # level 1: items 1 and 0 say token 1; behind it .5 and .3 of .8; behind 1, 6 only item 1 is left
+    assert batch["soft_weights"].tolist() == [
+        pytest.approx([0.5, 0.3, 0.2]), pytest.approx([0.625, 0.375, 0]), pytest.approx([1, 0, 0])
+    ]  # fmt: skip
+    assert [found[0] for found in batch["soft_tokens"].tolist()] == [1, 6, 7]
+    assert batch["soft_tokens"].tolist()[1][:2] == [6, 5]
+    assert (batch["soft_tokens"] >= 0).all()
+    short = {"input_ids": [9, 2], "labels": [-100, 2], "teacher": [0]}  # a swapped item: a candidate of one token
+    batch = SoftCollator(RecCollator(0), teacher)([short, row])
+    assert batch["soft_weights"].tolist()[0] == pytest.approx([0.5, 0.3, 0.2])
+    assert len(batch["soft_tokens"]) == 4
 
 
 def test_the_score_of_a_soft_label_is_the_expected_log_probability():
