@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from genrec.decoding.trie import Trie
 from genrec.sid.codes import ItemCodes
 from genrec.sid.vocabulary import SidVocabulary, added_ids, extend_tokenizer, resize_and_init
 from genrec.sid.vocabulary.books import BookVocabulary
+from genrec.sid.vocabulary.codewords import codewords
 
 BOOKS = [["cf_0", 2], ["cf_1", 2], ["sem_0", 3], ["sem_1", 2]]  # codes 0 1 | 2 3 | 4 5 6 | 7 8
 # item 0: cf_0_1 cf_1_0 sem_0_2, item 1: cf_0_0 sem_0_2, item 2: sem_0_0 sem_1_1
@@ -80,3 +82,18 @@ def test_other_names_are_refused(books: list[tuple[str, int]]) -> None:
 def test_books_must_fill_every_level() -> None:
     with pytest.raises(ValueError, match="hold 9 codes, so every level needs that many"):
         ItemCodes(np.array([[1, 6]]), (9, 8), config={"books": BOOKS})
+
+
+def test_a_shared_code_starts_at_all_its_items_in_its_own_columns() -> None:
+    # sem_0_2 is the third code of item 0 and the second of item 1; text columns come first
+    codes = ItemCodes(CODES.codes, CODES.codebook_sizes, config={**CODES.config, "text_dim": 2})
+    vectors = np.array([[1.0, 0, 5, 0], [0, 1, 0, 5], [-1, -1, -5, -5]])  # of mean zero
+    ids = [np.arange(9)] * CODES.num_levels
+    rows, tokens = codewords(vectors, codes, ids, 8, seed=0)
+    projection = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    start = sum(size for name, size in BOOKS if name.startswith("cf")) + 2
+    item = {token: rows[place] for place, token in enumerate(tokens)}
+    assert set(tokens) == set(CODES.codes[CODES.codes >= 0].tolist())
+    wanted = torch.tensor([0.5, 0.5, 0.0, 0.0]) @ projection  # items 0 and 1, text alone
+    cosine = torch.nn.functional.cosine_similarity(item[start], wanted, dim=0)
+    torch.testing.assert_close(cosine, torch.tensor(1.0))

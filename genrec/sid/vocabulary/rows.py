@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
 from genrec.sid.codes import ItemCodes
+from genrec.sid.vocabulary.codewords import codewords, token_means
 from genrec.sid.vocabulary.extend import added_ids
 from genrec.sid.vocabulary.masking import suppress_padded_rows
 from genrec.sid.vocabulary.tokens import SidVocabulary
@@ -81,11 +80,11 @@ def resize_and_init(
         rows = _start(old, len(new), init, noise, _initial_std(model), generator)
         if init == "semantic":
             places = {token: place for place, token in enumerate(new)}
-            means, ids = _token_means(_word_means(old, words), item_codes.codes, tokens.token_ids)
+            means, ids = token_means(_word_means(old, words), item_codes.codes, tokens.token_ids)
             rows[torch.tensor([places[i] for i in ids])] += means - old.mean(dim=0)
         if init == "codebook":
             places = {token: place for place, token in enumerate(new)}
-            starts, ids = _codewords(vectors, item_codes, tokens.token_ids, old.shape[1], seed)
+            starts, ids = codewords(vectors, item_codes, tokens.token_ids, old.shape[1], seed)
             rows[torch.tensor([places[i] for i in ids])] += starts * old.std()
         with torch.no_grad():
             weight[torch.tensor(new)] = rows.to(weight)
@@ -135,51 +134,3 @@ def _word_means(old: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
     items = embedding_bag(flat, old, offsets, mode="mean")
     items[torch.tensor([not row for row in words])] = old.mean(dim=0)
     return items
-
-
-def _token_means(items: Tensor, codes: Any, token_ids: Sequence[Any]) -> tuple[Tensor, list[int]]:
-    """Mean over a cluster's items of their vectors (num_items, d).
-
-    Args:
-        items: one vector per item.
-        codes: (num_items, levels), -1 where an item carries no token.
-        token_ids: per level, the token of each code.
-
-    Returns:
-        Means (used tokens, d) and the ids of these tokens; tokens that no item carries are left out.
-    """
-    import torch
-
-    slots = {token: slot for slot, token in enumerate(dict.fromkeys(np.concatenate(token_ids).tolist()))}
-    sums, counts = torch.zeros(len(slots), items.shape[1]), torch.zeros(len(slots))
-    for level, level_ids in enumerate(token_ids):  # a codebook that several positions share gathers from all of them
-        column = torch.from_numpy(codes[:, level])
-        carried = column >= 0
-        at = torch.tensor([slots[token] for token in level_ids.tolist()])[column[carried]]
-        sums.index_add_(0, at, items[carried])
-        counts.index_add_(0, at, torch.ones(len(at)))
-    used = counts > 0
-    return sums[used] / counts[used, None], [token for token, slot in slots.items() if used[slot]]
-
-
-def _codewords(
-    vectors: Any, item_codes: ItemCodes, token_ids: Sequence[Any], width: int, seed: int
-) -> tuple[Tensor, list[int]]:
-    """Mean residual of each code's items, level by level, projected to (used tokens, width) with unit deviation."""
-    import torch
-
-    residual = torch.tensor(np.asarray(vectors, dtype=np.float32))
-    residual = residual - residual.mean(dim=0)
-    projection = torch.randn(residual.shape[1], width, generator=torch.Generator().manual_seed(seed))
-    starts: dict[int, Tensor] = {}
-    for level, level_ids in enumerate(token_ids):
-        column = item_codes.codes[:, level : level + 1]
-        means, ids = _token_means(residual, column, [level_ids])
-        projected = means @ projection
-        projected = projected / projected.std().clamp_min(1e-9)
-        starts |= {token: row for token, row in zip(ids, projected, strict=True) if token not in starts}
-        lookup = {token: place for place, token in enumerate(ids)}
-        carried = torch.from_numpy(column[:, 0] >= 0)
-        at = torch.tensor([lookup[int(level_ids[code])] for code in column[:, 0] if code >= 0], dtype=torch.long)
-        residual[carried] -= means[at]
-    return torch.stack(list(starts.values())), list(starts)
