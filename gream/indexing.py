@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from genrec.data.dataset import Dataset
 
 logger = logging.getLogger(__name__)
+NO_QUANTISER = "new items need an index with codebooks over text vectors, which method rq_kmeans keeps"
 
 
 @dataclass
@@ -171,7 +172,7 @@ def add_items(index: ItemIndex, texts: Iterable[str], encoder: str | TextEncoder
         ValueError: another encoder, an index without quantiser, or no free codes.
     """
     if index.quantiser is None:
-        raise ValueError(f"an index learnt by {index.item_codes.config.get('method')!r} takes no new items")
+        raise ValueError(f"{NO_QUANTISER}; this one was learnt by {index.item_codes.config.get('method')!r}")
     model = load_encoder(encoder) if isinstance(encoder, str) else encoder
     _check_encoder(index.item_codes.config, model.name)
     text = model.encode(list(texts))

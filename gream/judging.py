@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genrec.backbones.rank import IdRanking
-from genrec.data.files import read_json, write_json
+from genrec.data.files import read_json, write_arrays, write_json
 from genrec.metrics.figures import ranking_figures
 from genrec.metrics.report.collect import collect_run
 from genrec.metrics.report.write import write_report
@@ -45,10 +45,9 @@ class Judge:
         self.session, self.arguments = session, arguments
         self.workspace = Workspace(Path(arguments.run_dir))
         self.split = self.workspace.split
-        self.targets = self.split.test.sample(
-            arguments.max_users if arguments.max_users >= 0 else None, seed=arguments.seed
-        )
-        self.sample = self.split.test.sample(arguments.reasoning_users, seed=arguments.seed)
+        # the same users for every seed, so that seeds average user by user
+        self.targets = self.split.test.sample(arguments.max_users if arguments.max_users >= 0 else None)
+        self.sample = self.split.test.sample(arguments.reasoning_users)
         self.popularity = self.split.popularity(self.workspace.dataset.num_items)
         self.vectors = np.load(self.workspace.root / "index" / "embeddings.npy")
         self.ks = [k for k in (1, 3, 5, 10, 20, 50) if k <= arguments.num_beams]
@@ -108,6 +107,8 @@ class Judge:
             recommender, self.targets, popularity=self.popularity, vectors=self.vectors, ks=self.ks,
             num_beams=a.num_beams, unseen=a.unseen, batch_size=a.batch_size, stage=stage, seed=a.seed, progress=True,
         )  # fmt: skip
+        ranks = {"users": self.targets.users, "ranks": direct.ranks}  # of the last stage in the end
+        write_arrays(self.session.folder / "ranks.npz", ranks)
         if stage in ("index", "align"):
             return [direct.row]
         reasoning = evaluate_reasoning(

@@ -6,7 +6,6 @@ checkpoint of one run, and everything is judged on the same users with the same 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec.data.files import read_json, write_json, write_whole
+from genrec.data.files import read_json, write_arrays, write_json
 from genrec.data.split import Targets
 from genrec.metrics.passk import expected_pass_values, pass_values
 from genrec.metrics.ranking import ndcg_values, recall_values
@@ -58,9 +57,7 @@ class Judged:
 
     def save(self, stem: Path) -> None:
         """Write `<stem>.npz` and, last, `<stem>.json`."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, hits=self.hits, expected=self.expected, ranks=self.ranks)
-        write_whole(stem.with_suffix(".npz"), buffer.getvalue())
+        write_arrays(stem.with_suffix(".npz"), {"hits": self.hits, "expected": self.expected, "ranks": self.ranks})
         write_json(stem.with_suffix(".json"), self.row)
 
     @classmethod

@@ -31,7 +31,7 @@ from gream.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 Validate = Callable[[Any], Scores]
-VALIDATION_SEED = 20_815  # the same users wherever as many are validated on
+VALIDATION_SEED = 20_815  # the same users at every stage of every run of a dataset
 
 
 @dataclass

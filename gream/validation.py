@@ -13,10 +13,9 @@ from gream.evaluate.reasoning import expected_hits
 from gream.recommend import GreamRecommender
 from gream.recommend.sampling import SamplingConfig
 from gream.srpo.rewards import common_prefix_length
-from gream.training import StageModel
+from gream.training import VALIDATION_SEED, StageModel
 
 Validate = Callable[[Any], Scores]
-VALIDATION_SEED = 20_815  # the same users at every stage of every run of a dataset
 DIRECT, REASONING = "NDCG@10", "Pass@1_expected"  # what chooses the weights
 
 

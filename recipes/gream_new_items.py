@@ -23,6 +23,7 @@ from genrec.data.load import load_dataset
 from genrec.metrics.report.write import write_report
 from genrec.run.provenance import provenance
 from gream.ablation import fixed_settings
+from gream.indexing import NO_QUANTISER, ItemIndex
 from gream.new_items import Withheld, judge_new_items, withhold
 
 RECIPES = Path(__file__).parent
@@ -66,6 +67,8 @@ def train(options: argparse.Namespace, data: Path) -> None:
         words += [word for name, value in options.set.get(stage, {}).items() for word in (f"--{name}", value)]
         command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", options.launch]
         subprocess.run([*command, str(RECIPES / f"gream_{stage}.py"), *words], check=True)
+        if stage == "index" and ItemIndex.load(options.folder / "index").quantiser is None:
+            raise SystemExit(f"{NO_QUANTISER}; set index.method=rq_kmeans")
 
 
 def prepare(options: argparse.Namespace, settings: dict[str, str]) -> tuple[Withheld, Path]:

@@ -1,7 +1,7 @@
 """One table out of many runs: arms over seeds at an equal budget, with paired tests against the reference arm.
 
 python recipes/table.py recipes/configs/tables/sage_ml1m.yaml
-python recipes/table.py recipes/configs/tables/flexcode_beauty.yaml --seeds 0 --set max_steps=20
+python recipes/table.py recipes/configs/tables/flexcode_beauty.yaml --seeds 0 --set gream_align.max_steps=20
 
 Runs every step of every arm (finished ones are skipped, so a killed table goes on), then writes metrics.json, report.md
 and report.html into runs/tables/<name>, and the file named under `results`. `--set` overrides settings of every step,

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,6 +31,11 @@ def write_whole(path: str | Path, data: str | bytes) -> None:
 def write_array(path: str | Path, array: NDArray[Any]) -> None:
     """Write an array as .npy, atomically and without a copy of it in memory; `np.load(mmap_mode=...)` can map it."""
     _write_whole(Path(path), lambda handle: np.save(handle, array))
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as a compressed `.npz`, whole or not at all."""
+    _write_whole(Path(path), lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
 def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

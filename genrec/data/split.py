@@ -44,7 +44,7 @@ class Targets:
 
         Args:
             count: Questions wanted; None, or at least as many as there are, means all.
-            seed: Seed of the draw.
+            seed: Seed of the draw; runs that are compared user by user leave it as it is, whatever their own seed.
 
         Returns:
             The sample, or these targets themselves.

@@ -98,6 +98,13 @@ def test_provenance_names_revision_versions_and_hardware(toy_run):
     assert origin["settings"]["srpo"]["num_generations"] == 4
 
 
+def test_ranks_of_the_last_stage_are_kept_for_paired_tests(toy_run):
+    kept = np.load(toy_run / "eval" / "ranks.npz")
+    direct = [row for row in rows_of(toy_run) if row["stage"] == "srpo" and row["mode"] == "direct"]
+    assert len(kept["ranks"]) == len(kept["users"])
+    assert ((kept["ranks"] >= 0) & (kept["ranks"] < 10)).mean() == pytest.approx(direct[0]["Recall@10"])
+
+
 def test_the_wall_time_of_a_run_counts_its_evaluation(toy_run):
     training = [json.loads((toy_run / s / "stage.json").read_text())["seconds"] for s in FLAGS if s != "eval"]
     total = json.loads((toy_run / "metrics.json").read_text())["provenance"]["seconds"]

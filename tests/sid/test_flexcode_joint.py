@@ -14,6 +14,7 @@ from genrec.sid.flexcode.config import FlexCodeConfig
 from genrec.sid.flexcode.joint import JointFlexCode, NextTokenDecoder, token_loss
 from genrec.sid.flexcode.learner import ItemSignals, learn_flexcode
 from genrec.sid.flexcode.model import FlexCode, ItemTables
+from genrec.sid.flexcode.neighbours import nearest_texts
 from genrec.sid.flexcode.usage import item_usage
 from genrec.sid.learners import SidConfig
 
@@ -28,17 +29,20 @@ def tables() -> ItemTables:
     return ItemTables(
         torch.from_numpy(vectors[0]), torch.from_numpy(vectors[1]), torch.from_numpy(usage.features()),
         torch.from_numpy(usage.reliability()), torch.from_numpy(usage.strata()), torch.from_numpy(usage.counts > 0),
+        *map(torch.from_numpy, nearest_texts(vectors[1])),
     )  # fmt: skip
 
 
 def test_token_loss_by_hand() -> None:
-    # two codes with even chances cost log 2 each; mask 1 and 1/2: (1 * log 2 + 1/2 * log 2) / 1.5 = log 2
+    # two codes with even chances cost log 2 each; mask 1 and 1/2: 1.5 log 2 for the item, over two positions
     codes = torch.tensor([[0, 1]])
-    assert token_loss(torch.zeros(1, 2, 2), codes, torch.tensor([[1.0, 0.5]])).item() == pytest.approx(math.log(2))
-    # the second token is certain and costs 0: 1 * log 2 / 1.5
+    found = token_loss(torch.zeros(1, 2, 2), codes, torch.tensor([[1.0, 0.5]]))
+    assert found.item() == pytest.approx(0.75 * math.log(2))
+    # the second token is certain and costs 0; more of it makes the item no cheaper
     logits = torch.tensor([[[0.0, 0.0], [-100.0, 100.0]]])
     found = token_loss(logits, codes, torch.tensor([[1.0, 0.5]]))
-    assert found.item() == pytest.approx(math.log(2) / 1.5)
+    assert found.item() == pytest.approx(math.log(2) / 2)
+    assert token_loss(logits, codes, torch.tensor([[1.0, 1.0]])).item() == pytest.approx(math.log(2) / 2)
     # a token that is masked out costs nothing
     assert token_loss(logits, codes, torch.tensor([[0.0, 1.0]])).item() == pytest.approx(0.0, abs=1e-6)
 

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from genrec.sid.flexcode.losses import (
     smoothness_loss,
     soft_mask,
 )
+from genrec.sid.flexcode.neighbours import nearest_texts
 
 
 def test_soft_mask_by_hand() -> None:
@@ -72,14 +74,23 @@ def test_balance_weighs_strata_and_not_items() -> None:
 
 
 def test_smoothness_by_hand() -> None:
-    # pairs (0,1) at weight 1 with gap 0.5 and (0,2) at weight 0.5 with gap 1; (1,2) is dissimilar
-    similarity = torch.tensor([[1.0, 1.0, 0.5], [1.0, 1.0, -1.0], [0.5, -1.0, 1.0]])
-    loss = smoothness_loss(torch.tensor([0.0, 0.5, 1.0]), similarity)
-    assert loss.item() == pytest.approx((1 * 0.25 + 0.5 * 1) / 1.5)
+    # item 0 (value 0): neighbours at 0.5 (weight 1) and 1 (weight 0.5); item 1 (value 1): one unlike it, one equal
+    near, weights = torch.tensor([[0.5, 1.0], [0.0, 1.0]]), torch.tensor([[1.0, 0.5], [-1.0, 0.5]])
+    loss = smoothness_loss(torch.tensor([0.0, 1.0]), near, weights)
+    assert loss.item() == pytest.approx((1 * 0.25 + 0.5 * 1 + 0.5 * 0) / 2)
 
 
 def test_smoothness_is_zero_where_nothing_is_similar() -> None:
-    assert smoothness_loss(torch.tensor([0.0, 1.0]), torch.eye(2)).item() == 0.0
+    assert smoothness_loss(torch.tensor([0.0]), torch.tensor([[1.0]]), torch.tensor([[0.0]])).item() == 0.0
+
+
+def test_nearest_texts_leave_the_item_itself_out() -> None:
+    items, cosines = nearest_texts(np.array([[2.0, 0], [1, 0], [0, 3], [1, 0]], dtype=np.float32), 2)
+    assert items.tolist()[2][0] in (0, 1, 3)
+    assert all(row not in found for row, found in enumerate(items.tolist()))
+    assert sorted(items.tolist()[0]) == [1, 3]  # the same direction, at cosine 1
+    assert cosines[0].tolist() == pytest.approx([1, 1])
+    assert cosines[2].tolist() == pytest.approx([0, 0])
 
 
 def test_budget_looks_at_the_mean_only() -> None:

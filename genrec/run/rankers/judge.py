@@ -6,7 +6,6 @@ per user, for paired tests) and vectors/.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from genrec.backbones.protocol import IdModel, IntArray
 from genrec.backbones.rank import IdRanking, rank_id_model
 from genrec.backbones.sampled import rank_sampled, sampled_table
 from genrec.data.dataset import Dataset
-from genrec.data.files import read_json, read_jsonl, write_json, write_whole
+from genrec.data.files import read_json, read_jsonl, write_arrays, write_json
 from genrec.data.split import Split
 from genrec.metrics.figures import ranking_figures
 from genrec.metrics.ranking import DEFAULT_KS
@@ -63,6 +62,7 @@ class RankerJudge:
         self.more = more or (lambda model, found: {})
         self.popularity = split.popularity(dataset.num_items)
         self.ranks: dict[str, Any] = {}
+        self.test = split.test.sample(arguments.max_users if arguments.max_users >= 0 else None)
 
     def run(self, system: str, model: Any, facts: Mapping[str, Any], protocol: Mapping[str, Any] | None = None) -> Path:
         """Rank, write the report and export vectors.
@@ -81,14 +81,14 @@ class RankerJudge:
             self.row("item-kNN", ItemKNN(self.split.train, self.dataset.num_items)),
             self.row(system, model, keep=True),
         ]
-        self._write_ranks()
+        write_arrays(self.session.folder / "ranks.npz", self.ranks)
         if self.arguments.export:
             self._export(model)
         return self._report(rows, facts, protocol or {})
 
     def row(self, system: str, model: IdModel, keep: bool = False) -> Row:
         """One row of metrics.json; `keep` remembers the ranks for ranks.npz."""
-        test = self.split.test
+        test = self.test
         found = rank_id_model(model, test, top_k=50, progress=True)
         row = {"system": system, "stage": "", "mode": "direct", "seed": self.arguments.seed}
         row |= self._figures(found) | self.more(model, found)
@@ -103,7 +103,7 @@ class RankerJudge:
     def _figures(self, found: IdRanking) -> Row:
         ks = [k for k in DEFAULT_KS if k <= found.items.shape[1]]
         return ranking_figures(
-            self.split.test,
+            self.test,
             found.ranks,
             found.items,
             found.ranks_unseen,
@@ -111,11 +111,6 @@ class RankerJudge:
             popularity=self.popularity,
             ks=ks,
         )
-
-    def _write_ranks(self) -> None:
-        buffer = io.BytesIO()
-        np.savez(buffer, **self.ranks)
-        write_whole(self.session.folder / "ranks.npz", buffer.getvalue())
 
     def _export(self, model: Any) -> None:
         """Item vectors, and user vectors that have read the training histories only."""

@@ -54,6 +54,7 @@ class RankerArguments(StageArguments):
         default="fp32",
         metadata={"help": "fp32, bf16, or auto: bf16 where a probe finds it faster.", "choices": list(PRECISIONS)},
     )
+    max_users: int = field(default=-1, metadata={"help": "Judge a fixed sample of this many test users; -1 = all."})
     sampled: bool = field(default=False, metadata={"help": "Also rank against 100 negatives, labelled so."})
     export: bool = field(default=True, metadata={"help": "Write item and user vectors into <run_dir>/train/vectors."})
     results: str | None = field(default=None, metadata={"help": "Also write metrics.json here."})

@@ -19,6 +19,7 @@ from genrec.sid.flexcode.assemble import Half, Sid, Sids, unique_sids
 from genrec.sid.flexcode.config import FlexCodeConfig
 from genrec.sid.flexcode.joint import fit_jointly
 from genrec.sid.flexcode.model import FlexCode, ItemTables
+from genrec.sid.flexcode.neighbours import nearest_texts
 from genrec.sid.flexcode.report import alpha_by_popularity, book_usage
 from genrec.sid.flexcode.usage import ItemUsage
 from genrec.sid.health import index_health
@@ -123,6 +124,7 @@ def _tables(embeddings: Floats, signals: ItemSignals | None) -> tuple[ItemTables
     usage = signals.usage
     if len(usage.counts) != len(embeddings):
         raise ValueError(f"usage of {len(usage.counts)} items for {len(embeddings)} vectors")
+    near, closeness = nearest_texts(embeddings[:, : signals.text_width])
     tables = ItemTables(
         collaborative=torch.from_numpy(standardised(embeddings[:, signals.text_width :])),
         semantic=torch.from_numpy(standardised(embeddings[:, : signals.text_width])),
@@ -130,6 +132,8 @@ def _tables(embeddings: Floats, signals: ItemSignals | None) -> tuple[ItemTables
         reliability=torch.from_numpy(usage.reliability()),
         strata=torch.from_numpy(usage.strata()),
         known=torch.from_numpy(usage.counts > 0),
+        near=torch.from_numpy(near),
+        closeness=torch.from_numpy(closeness),
     )
     return tables, usage
 

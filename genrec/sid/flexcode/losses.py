@@ -84,19 +84,19 @@ def balance_loss(alpha: Tensor, strata: Tensor, target: float = 0.5) -> Tensor:
     return (torch.stack(means).mean() - target).square()
 
 
-def smoothness_loss(alpha: Tensor, similarity: Tensor) -> Tensor:
-    """Similar items get similar splits.
+def smoothness_loss(values: Tensor, near: Tensor, weights: Tensor) -> Tensor:
+    """Similar items get similar values.
 
     Args:
-        alpha: (B,).
-        similarity: (B, B) cosines; negative ones and the diagonal count as 0.
+        values: (B,) of the items, e.g. alpha or tokens.
+        near: (B, k) of their nearest neighbours.
+        weights: (B, k) cosines; negative ones count as 0.
 
     Returns:
-        Mean of `(alpha_i - alpha_j)^2` weighted by similarity; 0 where nothing is similar.
+        Mean of `(value - neighbour's)^2` weighted by similarity; 0 where nothing is similar.
     """
-    weights = similarity.clamp_min(0) * (1 - torch.eye(len(alpha), device=alpha.device))
-    gaps = (alpha[:, None] - alpha[None, :]).square()
-    return (weights * gaps).sum() / weights.sum().clamp_min(1e-9)
+    weights = weights.clamp_min(0)
+    return (weights * (values[:, None] - near).square()).sum() / weights.sum().clamp_min(1e-9)
 
 
 def budget_loss(budget: Tensor, target: float) -> Tensor:

@@ -38,6 +38,8 @@ class ItemTables:
         reliability: (n,) of the collaborative vectors, in (0, 1).
         strata: (n,) popularity stratum.
         known: (n,) bool, True for items with training interactions.
+        near: (n, k) items with the nearest semantic vectors, not the item itself.
+        closeness: (n, k) their cosines.
     """
 
     collaborative: Tensor
@@ -46,6 +48,8 @@ class ItemTables:
     reliability: Tensor
     strata: Tensor
     known: Tensor
+    near: Tensor
+    closeness: Tensor
 
 
 class Router(nn.Module):
@@ -118,13 +122,23 @@ class FlexCode(nn.Module):
         total = (2 * reliability * self.collaborative.values(left, passes[0], masks[0])).mean()
         total = total + (2 * (1 - reliability) * self.semantic.values(right, passes[1], masks[1])).mean()
         total = total + c.balance * balance_loss(alpha, t.strata[items])
-        unit = nn.functional.normalize(right, dim=1)
-        total = total + c.smoothness * smoothness_loss(alpha, unit @ unit.T)
+        total = total + c.smoothness * self._unevenness(items, alpha, budget)
         total = total + c.budget_weight * budget_loss(budget, float(self.budget))
         return total + self._alignment(passes, t.known[items]), passes, (masks[0], masks[1])
 
+    def _unevenness(self, items: Tensor, alpha: Tensor, budget: Tensor) -> Tensor:
+        """How much alpha and budget differ from those of the nearest texts, a batch of which hardly holds any."""
+        t, near = self.tables, self.tables.near[items]
+        near_alpha, near_budget = (part.view_as(near) for part in self.router(t.features[near].flatten(0, 1)))
+        weights, whole = t.closeness[items], float(self.budget)
+        split = smoothness_loss(alpha, near_alpha, weights)
+        return split + smoothness_loss(budget / whole, near_budget / whole, weights)
+
     def _alignment(self, passes: tuple[Passed, Passed], known: Tensor) -> Tensor:
-        """CCA between both quantised latents of the same known item; rare items have nothing to align with."""
+        """CCA between both quantised latents of the same known item; rare items have nothing to align with.
+
+        METHODS names the reconstructions; they lie in spaces of different width, their latents in one (ours).
+        """
         c = self.config
         if c.alignment == 0 or c.codebooks != "both":
             return passes[0].quantised.new_zeros(())
