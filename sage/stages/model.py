@@ -18,7 +18,7 @@ from genrec.posttrain.validation import Scores, ValidationCallback, best_step, l
 from genrec.run import Session
 from genrec.run.checkpoints import remove_checkpoints
 from sage.items.rows import TASK
-from sage.items.vocabularies import build_vocabulary
+from sage.items.vocabularies import build_vocabulary, start_rows
 from sage.model_card import write_model_card
 from sage.recommend import SageRecommender
 from sage.settings import JudgeArguments, SftArguments
@@ -29,7 +29,7 @@ METRIC = "NDCG@10"
 VALIDATION_SEED = 4151
 
 
-def new_recommender(data: RunData, arguments: SftArguments) -> SageRecommender:
+def new_recommender(data: RunData, arguments: SftArguments, seed: int) -> SageRecommender:
     """The untrained recommender: model, tokenizer, vocabulary.
 
     A `tiny` model's tokenizer is trained on the texts of known items only.
@@ -37,20 +37,20 @@ def new_recommender(data: RunData, arguments: SftArguments) -> SageRecommender:
     Args:
         data: dataset, split and vectors.
         arguments: settings of the sft stage.
+        seed: of the weights, the rows of new tokens and the clustering: runs of other seeds share the split alone.
     """
     a, catalogue = arguments, data.dataset.catalogue
     known = np.flatnonzero(data.known)
     titles = [escape_text(catalogue.titles[i]) for i in known]
     corpus = [*titles, *[catalogue.text(int(i)) for i in known], TASK]
     tiny = TinyConfig(a.hidden_size, a.num_layers, a.num_heads, 0, a.intermediate_size, a.vocab_size)
-    model, tokenizer = load_backbone(a.backbone, texts=corpus, tiny=tiny, seed=a.split_seed)
+    model, tokenizer = load_backbone(a.backbone, texts=corpus, tiny=tiny, seed=seed)
     built = build_vocabulary(
         a.vocabulary, catalogue.titles, tokenizer, data.known, data.vectors,
-        num_levels=a.num_levels, codebook_size=a.codebook_size, seed=a.split_seed,
+        num_levels=a.num_levels, codebook_size=a.codebook_size, seed=seed,
     )  # fmt: skip
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer))
-    data.facts |= vocabulary_times(data, arguments, built.seconds, built.new_tokens)
+    start_rows(model, tokenizer, built, data.vectors[known], seed)
+    data.facts |= vocabulary_times(data, arguments, built.seconds, built.new_tokens, seed)
     manifest = {
         "format": "sage/1",
         "vocabulary": a.vocabulary,
@@ -63,7 +63,9 @@ def new_recommender(data: RunData, arguments: SftArguments) -> SageRecommender:
     return SageRecommender(model, tokenizer, built.names, catalogue, data.vectors, manifest)
 
 
-def vocabulary_times(data: RunData, arguments: SftArguments, seconds: float, new_tokens: int) -> dict[str, Any]:
+def vocabulary_times(
+    data: RunData, arguments: SftArguments, seconds: float, new_tokens: int, seed: int
+) -> dict[str, Any]:
     """Time to build the vocabulary and, beside it, the time an RQ index takes: text vectors and clustering.
 
     Args:
@@ -71,6 +73,7 @@ def vocabulary_times(data: RunData, arguments: SftArguments, seconds: float, new
         arguments: settings.
         seconds: that the vocabulary took.
         new_tokens: tokens it added.
+        seed: of the clustering.
     """
     needs_vectors = arguments.vocabulary == "rq_index"
     own = seconds + (data.facts["encode_seconds"] if needs_vectors else 0.0)
@@ -85,7 +88,7 @@ def vocabulary_times(data: RunData, arguments: SftArguments, seconds: float, new
     size = min(arguments.codebook_size, max(2, int(data.known.sum()) // 4))
     index = build_vocabulary(
         "rq_index", data.dataset.catalogue.titles, scratch, data.known, data.vectors,
-        num_levels=arguments.num_levels, codebook_size=size, seed=arguments.split_seed,
+        num_levels=arguments.num_levels, codebook_size=size, seed=seed,
     )  # fmt: skip
     whole = index.seconds + data.facts["encode_seconds"]
     return times | {"index_seconds": round(whole, 3), "vocabulary_share": round(own / max(whole, 1e-9), 4)}

@@ -32,7 +32,7 @@ def train_sft(session: Session, arguments: SftArguments, config: Any) -> tuple[R
     from sage.sft.trainer import SageSFTTrainer
 
     data = prepare(arguments, session.folder, session.is_main)
-    recommender = new_recommender(data, arguments)
+    recommender = new_recommender(data, arguments, config.seed)
     rows = training_rows(data.cold.split.train, recommender.speller, arguments.overlap)
     tokens = int(data.facts["new_tokens"])
     added = list(range(len(recommender.tokenizer) - tokens, len(recommender.tokenizer)))
@@ -110,7 +110,7 @@ def training_pairs(split: Split, size: int, seed: int) -> list[tuple[list[int], 
 def estimate_sft(arguments: SftArguments, config: Any, session: Session) -> Estimate:
     """Cost of supervised training, the lists of the regulariser included."""
     data = prepare(arguments, session.folder, is_main=False)
-    recommender = new_recommender(data, arguments)
+    recommender = new_recommender(data, arguments, config.seed)
     rows = training_rows(data.cold.split.train, recommender.speller, arguments.overlap)
     tokens = int(np.mean([len(ids) for ids in rows["input_ids"]]))
     batch = config.per_device_train_batch_size * config.gradient_accumulation_steps
