@@ -51,7 +51,7 @@ def test_rows_of_new_tokens_differ_from_each_other(data: RunData, kind: str) -> 
 
 def test_codes_of_an_index_start_at_their_codewords(data: RunData) -> None:
     """Rows of one level lie in a space of few dimensions: the codewords' own. Rows at random would fill theirs."""
-    made = new_recommender(data, arguments(vocabulary="rq_index", time_index=False, num_levels=2), 0)
+    made = new_recommender(data, arguments(vocabulary="rq_index", time_index=False, num_levels=3), 0)
     ids = made.tokenizer.convert_tokens_to_ids([f"<a_{code}>" for code in range(8)])
     rows = made.model.get_input_embeddings().weight.detach()[ids]
     known = data.vectors[data.known] - data.vectors[data.known].mean(0)

@@ -50,9 +50,7 @@ def test_weights_per_token_by_hand() -> None:
     gradient, labels, lengths = AdaptiveGradient(0.5, 2.0, 5.0), [[4, 5, 6]], [[99, 0, 5]]
     mean = mean_weight(gradient, lengths, labels)
     assert mean == pytest.approx(3.25 / 2)
-    loss = weighted_loss(
-        torch.tensor([[-1.0, -2.0]]), gradient.weights(torch.tensor(lengths)), torch.tensor(mean * 2)
-    )
+    loss = weighted_loss(torch.tensor([[-1.0, -2.0]]), gradient.weights(torch.tensor(lengths)), torch.tensor(mean * 2))
     assert loss.item() == pytest.approx((2 * 1 + 1.25 * 2) / 3.25)
 
 
