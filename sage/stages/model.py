@@ -114,7 +114,7 @@ class Validation:
 
     def __init__(self, data: RunData, recommender: SageRecommender, arguments: JudgeArguments) -> None:
         self.targets = data.cold.split.valid.sample(arguments.validation_users, VALIDATION_SEED)
-        self.recommender, self.beams = recommender, arguments.num_beams
+        self.recommender, self.beams = recommender, arguments.validation_beams
         self.new_items = set(np.flatnonzero(~data.known).tolist())
         self.started, self.spent = -1.0, 0.0
 

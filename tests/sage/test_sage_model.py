@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
+from sage_runs import sft_arguments
 
 from sage.items.vocabularies import VOCABULARIES
-from sage.settings import SftArguments
-from sage.stages.data import RunData, prepare
+from sage.stages.data import RunData
 from sage.stages.model import new_recommender
-
-SHAPE = {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "intermediate_size": 64, "vocab_size": 600}
-
-
-def arguments(**changes: Any) -> SftArguments:
-    return SftArguments(run_dir="runs/none", dataset="toy", encoder="hash", codebook_size=8, **{**SHAPE, **changes})
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
-    return prepare(arguments(), tmp_path_factory.mktemp("data"))
 
 
 def new_rows(data: RunData, kind: str, seed: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """All weights, and the rows (new tokens, d) of added tokens."""
-    made = new_recommender(data, arguments(vocabulary=kind, time_index=False), seed)
+    made = new_recommender(data, sft_arguments(vocabulary=kind, time_index=False), seed)
     table = made.model.get_input_embeddings().weight.detach()
     assert len(table) == len(made.tokenizer)
     return made.model.state_dict(), table[len(made.tokenizer) - int(data.facts["new_tokens"]) :]
@@ -51,7 +38,7 @@ def test_rows_of_new_tokens_differ_from_each_other(data: RunData, kind: str) -> 
 
 def test_codes_of_an_index_start_at_their_codewords(data: RunData) -> None:
     """Rows of one level lie in a space of few dimensions: the codewords' own. Rows at random would fill theirs."""
-    made = new_recommender(data, arguments(vocabulary="rq_index", time_index=False, num_levels=3), 0)
+    made = new_recommender(data, sft_arguments(vocabulary="rq_index", time_index=False, num_levels=3), 0)
     ids = made.tokenizer.convert_tokens_to_ids([f"<a_{code}>" for code in range(8)])
     rows = made.model.get_input_embeddings().weight.detach()[ids]
     known = data.vectors[data.known] - data.vectors[data.known].mean(0)

@@ -34,6 +34,7 @@ FURTHER = (
 """What GRASP and CoRec add to the rows of their runs."""
 COLD = (
     "HR@10_regular", "NDCG@10_regular", "HR@10_new_users", "NDCG@10_new_users", "HR@10_new_items", "NDCG@10_new_items",
+    "HR@10_new_users_unseen", "HR@10_new_items_unseen",
     "NewShare@10", "Entropy@10", "vocabulary_seconds", "index_seconds", "train_seconds",
     "seconds_to_equal",
 )  # fmt: skip
@@ -73,6 +74,8 @@ LABELS = {
     "NDCG@10_regular": "NDCG@10 regular",
     "HR@10_new_users": "HR@10 new users",
     "HR@10_new_items": "HR@10 new items (cold recall)",
+    "HR@10_new_users_unseen": "HR@10 new users unseen",
+    "HR@10_new_items_unseen": "HR@10 new items unseen",
     "NewShare@10": "New items listed",
     "Entropy@10": "Exposure entropy, bits",
     "vocabulary_seconds": "Vocabulary, s",
