@@ -41,6 +41,12 @@ logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 SAMPLE_SEED = 4151
 K = 10
+BASELINES = "baselines"  # folder below the stage's: states of the fits, so that a killed judging does not begin anew
+# What validation users chose on Beauty, see recipes/configs/sasrec/beauty/train.yaml.
+SHAPE = SASRecConfig(width=64, dropout=0.5, max_history=50)
+SCHEDULE: dict[str, Any] = {
+    "learning_rate": 3e-3, "schedule": "cosine", "warmup_ratio": 0.1, "patience": 0, "eval_every": 3
+}  # fmt: skip
 
 
 class Judge:
@@ -83,14 +89,16 @@ class Judge:
         """Popularity, CE-SASRec, and the two content baselines, on the same training interactions."""
         split, vectors = self.data.cold.split, self.data.vectors
         models: dict[str, IdModel] = {"Popularity": Popularity(self.data.counts)}
-        shape = SASRecConfig(width=64, dropout=0.3, max_history=50)
         trained: dict[str, SASRec] = {
-            "SASRec (CE)": SASRec(self.data.dataset.num_items, shape, self.seed),
-            "SASRec on contents (ColdRec type)": ContentSASRec(vectors, shape, self.seed),
+            "SASRec (CE)": SASRec(self.data.dataset.num_items, SHAPE, self.seed),
+            "SASRec on contents (ColdRec type)": ContentSASRec(vectors, SHAPE, self.seed, self.data.known),
         }
         for name, model in trained.items():
-            config = FitConfig(epochs=self.arguments.baseline_epochs, learning_rate=3e-3, eval_every=2, seed=self.seed)
-            fit_id_model(model, split, config, valid_users=1000, progress=True, accelerator=AloneAccelerator())
+            config = FitConfig(epochs=self.arguments.baseline_epochs, seed=self.seed, **SCHEDULE)
+            fit_id_model(
+                model, split, config, folder=self.session.folder / BASELINES / model.name, valid_users=1000,
+                progress=True, accelerator=AloneAccelerator(),
+            )  # fmt: skip
             models[name] = model
         models["content neighbours (ZeroGen type)"] = ContentNeighbours(vectors)
         return [self._baseline(name, model) for name, model in models.items()]

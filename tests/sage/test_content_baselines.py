@@ -38,6 +38,27 @@ def test_equal_texts_score_alike_whoever_chose_them() -> None:
     assert model.items.weight.grad is None
 
 
+def test_withheld_items_are_no_negatives_of_training() -> None:
+    known = np.array([True, False, True, True])
+    losses = []
+    for there in ([0.9, 0.1], [-1.0, 0.3]):
+        texts = TEXTS.copy()
+        texts[1] = there  # nobody may notice what the withheld item is about
+        model = ContentSASRec(texts, SASRecConfig(width=8, max_history=5, num_heads=2, dropout=0.0), known=known).eval()
+        batch = model.collator()([np.array([0, 2, 3, 0])])
+        losses.append(model.loss(batch)["loss"])
+    torch.testing.assert_close(losses[0], losses[1])
+    inputs, targets = model.questions(batch)
+    logits = (model(inputs) @ model.item_table().T)[..., [0, 2, 3]]
+    rows = torch.tensor([{0: 0, 2: 1, 3: 2}[int(t)] for t in targets.flatten()])
+    torch.testing.assert_close(losses[1], torch.nn.functional.cross_entropy(logits.flatten(0, 1), rows))
+    assert model.score_histories([np.array([0, 2])]).shape == (1, 4)
+    with pytest.raises(ValueError, match="not known"):
+        model.loss(model.collator()([np.array([0, 1])]))
+    with pytest.raises(ValueError, match="for 4 items"):
+        ContentSASRec(TEXTS, known=known[:3])
+
+
 def test_the_latest_events_are_kept() -> None:
     dataset = load_dataset("toy")
     short = latest_events(dataset, 4)

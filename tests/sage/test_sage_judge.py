@@ -71,3 +71,11 @@ def test_rows_carry_both_columns_all_cut_offs_head_and_tail(
     assert {"regular_ranks", "regular_ranks_unseen", "regular_users"} <= set(judged.ranks)
     baselines = judged.baseline_rows()
     assert all(shared | {"Recall@50"} <= set(row) for row in baselines)
+
+
+def test_baselines_of_a_killed_judging_are_not_fitted_again(
+    data: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = judge(data, tmp_path).baseline_rows()
+    monkeypatch.setattr("genrec.fit.step.Stepper.__call__", lambda *_: pytest.fail("a finished fit took a step"))
+    assert judge(data, tmp_path).baseline_rows() == first
