@@ -18,7 +18,8 @@ from sage.rl.config import SageRLConfig
 from sage.settings import RLArguments, SftArguments
 from sage.stages.data import RunData, prepare, reopen
 from sage.stages.judge import Judge
-from sage.stages.model import callbacks, finish, new_recommender, peft_config
+from sage.stages.model import finish, new_recommender, peft_config, tidy, trained
+from sage.stages.validation import callbacks
 
 SYSTEMS = {
     "native": "SAGE",
@@ -31,6 +32,8 @@ def train_sft(session: Session, arguments: SftArguments, config: Any) -> tuple[R
     """Data, vocabulary, supervised training, saved folder."""
     from sage.sft.trainer import SageSFTTrainer
 
+    if (kept := trained(session)) is not None:
+        return reopen(session.folder), kept
     data = prepare(arguments, session.folder, session.is_main)
     recommender = new_recommender(data, arguments, config.seed)
     rows = training_rows(data.cold.split.train, recommender.speller, arguments.overlap)
@@ -53,7 +56,7 @@ def train_sft(session: Session, arguments: SftArguments, config: Any) -> tuple[R
         callbacks=callbacks(session, arguments, data, recommender),
     )
     trainer.train(resume_from_checkpoint=session.resume_from)
-    finish(session, arguments, trainer, recommender)
+    finish(session, trainer, recommender)
     return data, recommender
 
 
@@ -71,7 +74,10 @@ def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> 
     from sage.rl.trainer import SageRLTrainer, rollout_rows
 
     folder = session.folder.parent / "sft"
-    data, recommender = reopen(folder), SageRecommender.from_pretrained(folder)
+    data = reopen(folder)
+    if (kept := trained(session)) is not None:
+        return data, kept
+    recommender = SageRecommender.from_pretrained(folder)
     pairs = training_pairs(data.cold.split, arguments.max_prompts, config.seed)
     config.output_dir = str(session.folder)
     trainer = SageRLTrainer(
@@ -87,7 +93,7 @@ def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> 
         callbacks=callbacks(session, arguments, data, recommender),
     )
     trainer.train(resume_from_checkpoint=session.resume_from)
-    finish(session, arguments, trainer, recommender)
+    finish(session, trainer, recommender)
     return data, recommender
 
 
@@ -145,4 +151,7 @@ def _judged(
         "backbone": f"{recommender.manifest['backbone']}, {facts['parameters'] / 1e6:.1f} M parameters",
         "model choice": "best NDCG@10 on validation users; test users are read only in the end",
     }
-    return judge.report([*rows, *own], protocol, settings)
+    page = judge.report([*rows, *own], protocol, settings)
+    if not judge.arguments.keep_checkpoints:
+        tidy(judge.session.folder)
+    return page
