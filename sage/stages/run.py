@@ -21,6 +21,7 @@ from sage.stages.judge import Judge
 from sage.stages.model import finish, new_recommender, peft_config, tidy, trained
 from sage.stages.validation import callbacks
 
+ROW_FACTS = ("vocabulary_seconds", "index_seconds", "train_seconds", "steps", "chosen_step", "clip_ratio")
 SYSTEMS = {
     "native": "SAGE",
     "rq_index": "generator over an RQ index (GRN type)",
@@ -71,7 +72,7 @@ def judge_sft(
 
 def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> tuple[RunData, SageRecommender]:
     """The policy starts from the sft folder, which is the KL reference too."""
-    from sage.rl.trainer import SageRLTrainer, rollout_rows
+    from sage.rl.trainer import SageRLTrainer, clipped_share, rollout_rows
 
     folder = session.folder.parent / "sft"
     data = reopen(folder)
@@ -93,6 +94,7 @@ def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> 
         callbacks=callbacks(session, arguments, data, recommender),
     )
     trainer.train(resume_from_checkpoint=session.resume_from)
+    session.facts["clip_ratio"] = clipped_share(trainer.state.log_history)
     finish(session, trainer, recommender)
     return data, recommender
 
@@ -141,7 +143,7 @@ def _judged(
     """Rows of the generator behind those of the baselines, the protocol, the report."""
     own = judge.generator_rows(system, recommender)
     facts = judge.session.facts
-    own[-1] |= {k: facts[k] for k in ("vocabulary_seconds", "index_seconds", "train_seconds", "steps") if k in facts}
+    own[-1] |= {name: facts[name] for name in ROW_FACTS if name in facts}
     protocol = {
         "max_history": recommender.speller.max_history,
         "num_beams": judge.arguments.num_beams,
