@@ -49,6 +49,7 @@ class SftArguments(JudgeArguments):
     """Data, cold-start split, vocabulary and supervised training."""
 
     dataset: str = field(default="movielens_100k", metadata={"help": "Name, folder or file of the dataset."})
+    num_users: int = field(default=-1, metadata={"help": "Draw so many users, and the items they chose; -1 = all."})
     max_events: int = field(default=-1, metadata={"help": "Keep each user's latest events only; -1 = all."})
     scene: str = field(
         default="ml20m", metadata={"help": f"Shares of new users and items: {', '.join(PRESETS)}, none or custom."}

@@ -34,7 +34,8 @@ TYPES: dict[str, tuple[type[Any], ...]] = {
     "bert4rec_train": (Bert4recArguments,),
 }
 SHIPPED = sorted(path for system in ("sage", "llmrec") for path in (CONFIGS / system).rglob("*.yaml"))
-ROWS = {"sage_beauty": 15_011, "sage_ml1m": 8_394}  # packed training rows under the settings of these tables
+# packed training rows under the settings of these tables
+ROWS = {"sage_beauty": 15_011, "sage_ml1m": 8_394, "sage_coldstart10k": 3_117}
 TABLES = sorted((CONFIGS / "tables").glob("*.yaml"))
 
 

@@ -10,7 +10,7 @@ from genrec.backbones.sasrec import SASRecConfig
 from genrec.data import load_dataset
 from genrec.data.split import leave_one_out
 from sage.baselines.content import ContentNeighbours, ContentSASRec
-from sage.stages.data import latest_events, without_reviews
+from sage.stages.data import drawn_users, latest_events, without_reviews
 
 TEXTS = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], dtype=np.float32)
 
@@ -67,6 +67,25 @@ def test_the_latest_events_are_kept() -> None:
     assert len(leave_one_out(short.histories).test) == dataset.num_users
     with pytest.raises(ValueError, match="at least 3"):
         latest_events(dataset, 2)
+
+
+def test_drawn_users_keep_their_histories_over_a_smaller_catalogue() -> None:
+    dataset = load_dataset("toy")
+    small, again, other = (drawn_users(dataset, 7, seed) for seed in (1, 1, 2))
+    assert small.user_ids == again.user_ids != other.user_ids
+    assert len(small.user_ids) == 7
+    ids, titles = np.array(dataset.catalogue.item_ids), np.array(dataset.catalogue.titles)
+    for user, history in zip(small.user_ids, small.histories, strict=True):
+        before = dataset.histories[dataset.user_ids.index(user)]
+        assert np.array(small.catalogue.item_ids)[history].tolist() == ids[before].tolist()
+        assert np.array(small.catalogue.titles)[history].tolist() == titles[before].tolist()
+    assert set(np.concatenate(small.histories).tolist()) == set(range(small.num_items))
+    assert small.counts[-1] == {
+        "step": "7 users drawn", "users": 7, "items": small.num_items, "interactions": small.num_interactions
+    }  # fmt: skip
+    assert drawn_users(dataset, -1, 0) is dataset
+    with pytest.raises(ValueError, match="num_users must be -1 or 1"):
+        drawn_users(dataset, dataset.num_users + 1, 0)
 
 
 def test_reviews_stay_out_of_item_texts() -> None:
