@@ -59,6 +59,8 @@ def main() -> None:
         raise SystemExit(f"unknown arms {unknown}; the arms are {', '.join(spec.arms)}")
     for seed in spec.seeds:
         for arm in wanted:
+            if not options.dry_run:
+                spec.link(arm, seed)
             for command in spec.commands(arm, seed, options.launch):
                 print(f"[table] {arm}, seed {seed}: {' '.join(command[5:])}", flush=True)
                 if not options.dry_run:

@@ -26,6 +26,7 @@ from sage.items.rows import Speller
 
 NAMES, CATALOGUE, VECTORS, MANIFEST = "names.json", "catalogue.jsonl.gz", "vectors.npy", "sage.json"
 IntArray = NDArray[np.int64]
+Candidates = tuple[IntArray, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ class SageRecommender:
         exclude: Sequence[Set[int]] | None = None,
         batch_size: int = 32,
         progress: bool = False,
-    ) -> tuple[IntArray, NDArray[np.float64]]:
+    ) -> Candidates:
         """Lists for many histories.
 
         Args:
@@ -157,11 +158,49 @@ class SageRecommender:
         Returns:
             Items (n, K), best first, -1 where there are fewer, and the log-probabilities of their names.
         """
+        found = self.search(histories, max(num_beams, k), exclude, batch_size=batch_size, progress=progress)
+        return self.choose(histories, found, k, diversity=diversity, method=method, fresh=fresh, exclude=exclude)
+
+    def search(
+        self,
+        histories: Sequence[Sequence[int] | IntArray],
+        num_beams: int,
+        exclude: Sequence[Set[int]] | None = None,
+        *,
+        batch_size: int = 32,
+        progress: bool = False,
+    ) -> Candidates:
+        """Candidates of many histories by probability: the one costly step, from which `choose` makes any list.
+
+        Args:
+            histories: as in `rank`.
+            num_beams: C.
+            exclude: as in `rank`.
+            batch_size: prompts per forward pass.
+            progress: show a bar.
+
+        Returns:
+            Items (n, C), best first, -1 where there are fewer, and the log-probabilities of their names.
+        """
         prompts = [self.speller.prompt(list(history)) for history in histories]
         found = search_prompts(
-            self.model, prompts, self.trie, max(num_beams, k), exclude=exclude, batch_size=batch_size, progress=progress
+            self.model, prompts, self.trie, num_beams, exclude=exclude, batch_size=batch_size, progress=progress
         )
-        items, scores = found.items.numpy(), found.scores.double().numpy()
+        return found.items.numpy(), found.scores.double().numpy()
+
+    def choose(
+        self,
+        histories: Sequence[Sequence[int] | IntArray],
+        candidates: Candidates,
+        k: int,
+        *,
+        diversity: float = 0.0,
+        method: str = "mmr",
+        fresh: int = 0,
+        exclude: Sequence[Set[int]] | None = None,
+    ) -> Candidates:
+        """Lists out of candidates; arguments and results as in `rank`."""
+        items, scores = candidates
         chosen = items[:, :k] if diversity == 0 else rerank(items, scores, self.vectors, k, diversity, method)
         if fresh:
             chosen = with_fresh(chosen, histories, self.vectors, self.new_items, fresh, exclude)

@@ -22,7 +22,8 @@ class JudgeArguments(StageArguments):
         default=0, metadata={"help": "Optimizer steps between validations; 0 = before the first and after the last."}
     )
     validation_users: int = field(default=256, metadata={"help": "Users of the fixed validation sample."})
-    num_beams: int = field(default=20, metadata={"help": "Candidates per list, in validation and evaluation."})
+    validation_beams: int = field(default=20, metadata={"help": "Candidates per list in validation."})
+    num_beams: int = field(default=50, metadata={"help": "Candidates per list in evaluation: the largest K of rows."})
     max_users: int = field(default=-1, metadata={"help": "Judge a seeded sample of each scene; -1 = all."})
     diversity: float = field(default=0.5, metadata={"help": "Strength of the re-ranked rows, in [0, 1]; 0 = none."})
     fresh: int = field(default=2, metadata={"help": "Slots for new items in the row that says so; 0 = no such row."})
@@ -48,6 +49,7 @@ class SftArguments(JudgeArguments):
     """Data, cold-start split, vocabulary and supervised training."""
 
     dataset: str = field(default="movielens_100k", metadata={"help": "Name, folder or file of the dataset."})
+    num_users: int = field(default=-1, metadata={"help": "Draw so many users, and the items they chose; -1 = all."})
     max_events: int = field(default=-1, metadata={"help": "Keep each user's latest events only; -1 = all."})
     scene: str = field(
         default="ml20m", metadata={"help": f"Shares of new users and items: {', '.join(PRESETS)}, none or custom."}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,14 @@ class Catalogue:
     def texts(self) -> list[str]:
         """The fused description of every item, in dense order."""
         return [self.text(i) for i in range(len(self))]
+
+    def subset(self, items: Sequence[int]) -> Catalogue:
+        """Keep some items, in this order: the first becomes dense item 0.
+
+        Args:
+            items: Dense indices, each at most once.
+        """
+        return Catalogue(self.frame[list(items)])
 
     def with_reviews(self, reviews: Mapping[str, list[str]]) -> Catalogue:
         """Return a catalogue whose items carry reviews as evidence.

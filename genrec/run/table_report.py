@@ -6,6 +6,7 @@ Legend: n questions.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from genrec.metrics.uncertainty import paired_bootstrap
 from genrec.run.provenance import provenance
 from genrec.run.table import TableSpec
 
+logger = logging.getLogger(__name__)
 Row = dict[str, Any]
 
 
@@ -82,13 +84,19 @@ class TableReport:
         return [*([row for row in run["rows"] if not row["stage"]] if first else []), *made]
 
     def _add_times(self, rows: list[Row]) -> None:
-        """Training seconds until each arm was as good on validation as the worst arm became, per seed."""
+        """Training seconds until each arm was as good on validation as `equal_to`, or the worst, became, per seed."""
         for seed in self.spec.seeds:
             courses = {arm: validation_course(self.spec.run_dir(arm, seed)) for arm in self.spec.arms}
             courses = {arm: course for arm, course in courses.items() if course}
-            if len(courses) < 2:
+            best = {arm: max(row["NDCG@10"] for row in course) for arm, course in courses.items()}
+            if self.spec.equal_to and self.spec.equal_to not in best:
+                logger.warning(
+                    "arm '%s', seed %d, has no validation.json: no times to its quality", self.spec.equal_to, seed
+                )
                 continue
-            equal = min(max(row["NDCG@10"] for row in course) for course in courses.values())
+            if len(best) < 2:
+                continue
+            equal = best.get(self.spec.equal_to, min(best.values()))
             for row in rows:
                 if row["system"] in courses and row["seed"] == seed:
                     row["seconds_to_equal"] = seconds_to_reach(courses[row["system"]], equal)
@@ -100,7 +108,14 @@ class TableReport:
         reference = gains[self.spec.reference]
         for arm, scenes in gains.items():
             for scene, values in scenes.items():
-                if arm == self.spec.reference or scene not in reference or len(values) != len(reference[scene]):
+                if arm == self.spec.reference or scene not in reference:
+                    continue
+                if len(values) != len(reference[scene]):
+                    other = len(reference[scene])
+                    logger.warning(
+                        "arm '%s' was asked %d questions in '%s' and the reference %d: not tested",
+                        arm, len(values), scene, other,
+                    )  # fmt: skip
                     continue
                 found = paired_bootstrap(values, reference[scene])
                 ends = {"low": found.difference.low, "high": found.difference.high, "p_value": found.p_value}
@@ -121,6 +136,7 @@ class TableReport:
         for seed in self.spec.seeds:
             files = sorted(self.spec.run_dir(arm, seed).glob("*/ranks.npz"), key=lambda path: path.stat().st_mtime)
             if not files:
+                logger.warning("arm '%s' kept no ranks.npz with seed %d: it is in no paired test", arm, seed)
                 return {}
             kept = np.load(files[-1])
             for name in kept.files:

@@ -1,14 +1,15 @@
 """How far do item contents get one, without a language model that writes? Two content-feature baselines.
 
 `ContentSASRec` (ColdRec type) is a SASRec whose item vectors are projected text vectors: it scores items that training
-never saw. `ContentNeighbours` (ZeroGen type) trains nothing: the items nearest to the history's mean text vector.
+never saw. Its softmax spans the known items only: a withheld item as negative would be trained on, and against itself.
+`ContentNeighbours` (ZeroGen type) trains nothing: the items nearest to the history's mean text vector.
 Source: METHODS 4 (baselines by type; the papers behind these names publish no code).
 Legend: n histories, V items, d width, D width of text vectors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -27,12 +28,25 @@ class ContentSASRec(SASRec):
         vectors: (V, D) text vectors; fixed.
         config: shape.
         seed: of the initial weights.
+        known: (V,) bool, True for items that training may see; None = all.
+
+    Raises:
+        ValueError: a mask of another size, or no known item.
     """
 
     name: ClassVar[str] = "content_sasrec"
 
-    def __init__(self, vectors: NDArray[np.float32], config: SASRecConfig | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        config: SASRecConfig | None = None,
+        seed: int = 0,
+        known: NDArray[np.bool_] | None = None,
+    ) -> None:
         super().__init__(len(vectors), config, seed)
+        mask = np.ones(len(vectors), dtype=bool) if known is None else np.asarray(known, dtype=bool)
+        if len(mask) != len(vectors) or not mask.any():
+            raise ValueError(f"known has {len(mask)} entries, {mask.sum()} of them True, for {len(vectors)} items")
         table = F.normalize(torch.from_numpy(np.asarray(vectors, dtype=np.float32)), dim=1)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -40,6 +54,9 @@ class ContentSASRec(SASRec):
                 nn.Linear(table.shape[1], self.config.width), nn.GELU(), nn.Linear(self.config.width, self.config.width)
             )
         self.register_buffer("texts", torch.cat([table, torch.zeros(1, table.shape[1])]), persistent=False)
+        rows = np.where(mask, np.cumsum(mask) - 1, -1)
+        self.register_buffer("known", torch.from_numpy(np.flatnonzero(mask)), persistent=False)
+        self.register_buffer("row_of", torch.from_numpy(rows), persistent=False)
         self.items.weight.requires_grad_(False)  # only its rows' number is used
 
     def embed(self, inputs: Tensor) -> Tensor:
@@ -51,6 +68,19 @@ class ContentSASRec(SASRec):
         """Vectors (V, d) of all items, new ones included."""
         texts: Tensor = self.texts  # type: ignore[assignment]
         return self.project(texts[: self.num_items])  # type: ignore[no-any-return]
+
+    def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Mean loss over the known items alone.
+
+        Raises:
+            ValueError: a target that training may not see.
+        """
+        inputs, targets = self.questions(batch)
+        texts, known, row_of = self.texts, self.known, self.row_of
+        rows = torch.where(targets >= 0, row_of[targets.clamp_min(0)], -1)  # type: ignore[index]
+        if bool(((rows < 0) & (targets >= 0)).any()):
+            raise ValueError("a training history holds an item that is not known; cut histories by the cold split")
+        return self.answer_loss(self(inputs), rows, self.project(texts[known]))  # type: ignore[index]
 
 
 class ContentNeighbours:

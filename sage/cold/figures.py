@@ -22,6 +22,7 @@ def cold_table(
     counts: ArrayLike,
     vectors: ArrayLike | None = None,
     k: int = 10,
+    unseen: Mapping[str, IntArray] | None = None,
 ) -> dict[str, float]:
     """Ranking figures per scene, list figures over all scenes together.
 
@@ -31,11 +32,12 @@ def cold_table(
         counts: (num_items,) training interactions; 0 for new items.
         vectors: (num_items, d) item vectors for Div@k, None leaves it out.
         k: list length judged.
+        unseen: scene -> (n,) ranks in lists without the user's own history; None leaves these columns out.
 
     Returns:
         `HR@k_<scene>`, `NDCG@k_<scene>` and `n_<scene>`; `ColdRecall@k`, the hit rate where the target is a new item;
-        `NewShare@k`, the share of slots that hold an item without training interactions; and `list_table`. A scene
-        without questions has only its count 0.
+        `NewShare@k`, the share of slots that hold an item without training interactions; and `list_table`. What
+        comes from `unseen` ends in `_unseen`. A scene without questions has only its count 0.
 
     Raises:
         ValueError: the scenes of ranks and lists differ, or nothing was asked.
@@ -45,11 +47,8 @@ def cold_table(
     table: dict[str, float] = {}
     for scene, values in ranks.items():
         table[f"n_{scene}"] = len(values)
-        if len(values):
-            figures = ranking_table(values, (k,))
-            table[f"HR@{k}_{scene}"], table[f"NDCG@{k}_{scene}"] = figures[f"Recall@{k}"], figures[f"NDCG@{k}"]
-    if f"HR@{k}_new_items" in table:
-        table[f"ColdRecall@{k}"] = table[f"HR@{k}_new_items"]
+    for ending, found in (("", ranks), ("_unseen", unseen or {})):
+        table |= _scene_figures(found, k, ending)
     filled = [rows[:, :k] for rows in lists.values() if len(rows)]
     if not filled:
         raise ValueError("no scene holds a question; lower the shares of new users and items")
@@ -57,3 +56,16 @@ def cold_table(
     listed = together[together >= 0]
     table[f"NewShare@{k}"] = float((np.asarray(counts)[listed] == 0).mean()) if len(listed) else float("nan")
     return table | list_table(together, counts, vectors, k)
+
+
+def _scene_figures(ranks: Mapping[str, IntArray], k: int, ending: str) -> dict[str, float]:
+    """`HR@k` and `NDCG@k` of each scene that was asked something, and `ColdRecall@k`."""
+    table: dict[str, float] = {}
+    for scene, values in ranks.items():
+        if len(values):
+            figures = ranking_table(values, (k,))
+            table[f"HR@{k}_{scene}{ending}"] = figures[f"Recall@{k}"]
+            table[f"NDCG@{k}_{scene}{ending}"] = figures[f"NDCG@{k}"]
+    if f"HR@{k}_new_items{ending}" in table:
+        table[f"ColdRecall@{k}{ending}"] = table[f"HR@{k}_new_items{ending}"]
+    return table

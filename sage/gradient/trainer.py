@@ -1,8 +1,8 @@
 """How do the weights enter supervised training? A small subclass of `RecSFTTrainer`.
 
 `history_length` is one number per row, or one per token in a packed row that supervises several next items.
-The normaliser is a sum over the whole optimizer batch, so accumulation and processes change nothing. Rows are not
-grouped by length: in a batch of equal histories all weights are equal, and normalising would undo them.
+The normaliser is the number of targets of the whole optimizer batch times one mean weight of all training targets, so
+accumulation, processes and the grouping of rows by length change nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from trl import SFTConfig
 
-from genrec.posttrain.batches import LengthGroupedSampler
 from genrec.posttrain.rows import RecCollator
 from genrec.posttrain.sft import RecSFTTrainer
-from sage.gradient.weights import AdaptiveGradient, weighted_count, weighted_loss
+from sage.gradient.weights import AdaptiveGradient, mean_weight, weighted_loss
 
 COLUMN = "history_length"
 
@@ -27,8 +26,7 @@ class AdaptiveSFTTrainer(RecSFTTrainer):
         model: as in RecSFTTrainer.
         args: SFTConfig; `loss_type` "nll" and `average_tokens_across_devices` are needed.
         train_dataset: rows with `history_length` (items known before the target) beside the usual columns.
-        gradient: bounds and half-life; None weighs all alike and equals RecSFTTrainer on the same order.
-        sampler: order of the rows; None shuffles them without regard to length.
+        gradient: bounds and half-life; None weighs all alike and equals RecSFTTrainer.
         kwargs: passed on.
 
     Raises:
@@ -46,28 +44,23 @@ class AdaptiveSFTTrainer(RecSFTTrainer):
         *,
         processing_class: Any,
         gradient: AdaptiveGradient | None = None,
-        sampler: Any = None,
         **kwargs: Any,
     ) -> None:
         _check(args, train_dataset)
         args.remove_unused_columns = False  # the history length is no argument of the model
         self.gradient = gradient
-        super().__init__(
-            model,
-            args,
-            train_dataset,
-            processing_class=processing_class,
-            sampler=sampler or shuffled(len(train_dataset), args),
-            **kwargs,
-        )
+        super().__init__(model, args, train_dataset, processing_class=processing_class, **kwargs)
+        table = self.train_dataset
+        self.mean_weight = 1.0 if gradient is None else mean_weight(gradient, table[COLUMN], table["labels"])
         self.data_collator = HistoryCollator(self.data_collator)
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
         """The weighted number of targets of the optimizer batch, over all processes (Trainer's hook)."""
+        targets = super()._get_num_items_in_batch(batch_samples, device)
         if self.gradient is None or not batch_samples or COLUMN not in batch_samples[0]:
-            return super()._get_num_items_in_batch(batch_samples, device)
-        counts = [weighted_count(self.gradient.weights(batch[COLUMN]), batch["labels"]) for batch in batch_samples]
-        return self.accelerator.reduce(torch.stack(counts).sum().to(device), reduction="sum")
+            return targets
+        assert targets is not None, "Trainer counts targets of models whose forward takes num_items_in_batch"
+        return targets * self.mean_weight
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -106,12 +99,6 @@ def _lengths(values: list[Any], width: int) -> torch.Tensor:
     if not isinstance(values[0], list):
         return torch.tensor(values)
     return torch.tensor([row + [0] * (width - len(row)) for row in values])
-
-
-def shuffled(rows: int, args: SFTConfig) -> LengthGroupedSampler:
-    """Shuffled full batches that resume, with no grouping: all rows count as equally long."""
-    batch = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    return LengthGroupedSampler([1] * rows, int(batch), args.seed if args.data_seed is None else args.data_seed)
 
 
 def _check(args: SFTConfig, rows: Any) -> None:

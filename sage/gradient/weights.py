@@ -1,16 +1,22 @@
 """How much does a target count, given how much was known about the user? Pure functions.
 
 Legend: B rows, T positions. `g(n) = low + (high - low) * 2^(-n / half_life)`: `high` for an empty history, half
-way to `low` after `half_life` items. The loss is the g-weighted mean over all targets of the optimizer batch, so the
-weights average to 1 over it and the effective learning rate stays where it was.
+way to `low` after `half_life` items. A target's weight is g over the mean of g over all training targets, so weights
+average to 1 and the effective learning rate stays where it was. That mean is one number for the whole run: it does
+not depend on which rows share a batch, so batches of equal histories keep their weight.
 Source: METHODS 4; the exponential form is ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from torch import Tensor
+
+from genrec.posttrain.rows import IGNORED
 
 
 @dataclass
@@ -37,15 +43,26 @@ class AdaptiveGradient:
         return self.low + (self.high - self.low) * decay
 
 
-def weighted_count(weights: Tensor, labels: Tensor, ignored: int = -100) -> Tensor:
-    """Sum over targets of their weight: this batch's part of the normaliser.
+def mean_weight(gradient: AdaptiveGradient, lengths: Iterable[Any], labels: Iterable[Sequence[int]]) -> float:
+    """Mean of g over all training targets.
 
     Args:
-        weights: (B,) one per row, or (B, T) one per position of a packed row.
-        labels: (B, T); position 0 is no target, because nothing predicts it.
-        ignored: label of a position without loss.
+        gradient: bounds and half-life.
+        lengths: per row its history length, or (T,) one per position of a packed row.
+        labels: per row (T,), -100 where there is no target; position 0 is none, because nothing predicts it.
+
+    Raises:
+        ValueError: no row has a target.
     """
-    return (per_target(weights) * (labels[:, 1:] != ignored)).sum()
+    total, count = 0.0, 0
+    for known, row in zip(lengths, labels, strict=True):
+        targets = torch.tensor(row[1:]) != IGNORED
+        weights = per_target(gradient.weights(torch.tensor(known))[None])[0].double()
+        total += float((weights.expand(len(targets)) * targets).sum())
+        count += int(targets.sum())
+    if not count:
+        raise ValueError("no row has a target, so history weights have no mean; check completion_mask")
+    return total / count
 
 
 def weighted_loss(log_probs: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
@@ -54,10 +71,10 @@ def weighted_loss(log_probs: Tensor, weights: Tensor, normaliser: Tensor) -> Ten
     Args:
         log_probs: (B, T - 1) of the labels after the first, 0 where there is none.
         weights: (B,) or (B, T).
-        normaliser: sum of `weighted_count` over the whole optimizer batch.
+        normaliser: `mean_weight` times the number of targets of the whole optimizer batch.
 
     Returns:
-        A scalar in nats; summed over all parts of the optimizer batch it is the weighted mean.
+        A scalar in nats, to be summed over all parts of the optimizer batch.
     """
     return -(log_probs * per_target(weights)).sum() / normaliser
 

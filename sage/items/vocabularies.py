@@ -11,14 +11,31 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sage.items.names import NativeNames
 
+if TYPE_CHECKING:
+    from genrec.sid.codes import ItemCodes
+    from genrec.sid.vocabulary import SidVocabulary
+
 VOCABULARIES = ("native", "rq_index", "atomic")
+
+
+@dataclass(frozen=True)
+class RQIndex:
+    """What `rq_index` was learnt as.
+
+    Attributes:
+        vocabulary: its tokens.
+        item_codes: codes of the known items, in dense order; new items are not among them.
+    """
+
+    vocabulary: SidVocabulary
+    item_codes: ItemCodes
 
 
 @dataclass(frozen=True)
@@ -29,11 +46,36 @@ class BuiltVocabulary:
         names: the items' spellings, dense order.
         seconds: time to build it, text vectors not counted.
         new_tokens: tokens added to the tokenizer, which need rows that no pretraining has seen.
+        index: of `rq_index`; None for the others.
     """
 
     names: NativeNames
     seconds: float
     new_tokens: int
+    index: RQIndex | None = None
+
+
+def start_rows(
+    model: Any, tokenizer: Any, built: BuiltVocabulary, known_vectors: NDArray[np.float32], seed: int = 0
+) -> None:
+    """Give the new tokens rows that differ from each other: what they are compared by must not be a bad start.
+
+    Args:
+        model: a causal LM; changed in place.
+        tokenizer: its tokenizer, as `build_vocabulary` left it.
+        built: the vocabulary; a native one has no new token and changes nothing.
+        known_vectors: (known items, d) text vectors; codes of `rq_index` start at their projected codewords.
+        seed: of the rows.
+    """
+    from genrec.sid.vocabulary import random_rows, resize_and_init
+
+    if built.index is not None:
+        index = built.index
+        resize_and_init(
+            model, tokenizer, index.vocabulary, index.item_codes, (), "codebook", seed, vectors=known_vectors
+        )
+    elif built.new_tokens:
+        random_rows(model, tokenizer, range(len(tokenizer) - built.new_tokens, len(tokenizer)), seed)
 
 
 def build_vocabulary(
@@ -67,7 +109,7 @@ def build_vocabulary(
     """
     if kind not in VOCABULARIES:
         raise ValueError(f"vocabulary {kind!r} is unknown; choose one of {', '.join(VOCABULARIES)}")
-    before, started = len(tokenizer), time.perf_counter()
+    before, started, index = len(tokenizer), time.perf_counter(), None
     if kind == "native":
         names = _in_order(NativeNames.from_titles, titles, tokenizer, known)
     elif kind == "atomic":
@@ -75,8 +117,8 @@ def build_vocabulary(
     else:
         if vectors is None:
             raise ValueError("vocabulary 'rq_index' is learnt from text vectors; pass vectors=...")
-        names = _rq_index(vectors, known, tokenizer, num_levels, codebook_size, seed)
-    return BuiltVocabulary(names, time.perf_counter() - started, len(tokenizer) - before)
+        names, index = _rq_index(vectors, known, tokenizer, num_levels, codebook_size, seed)
+    return BuiltVocabulary(names, time.perf_counter() - started, len(tokenizer) - before, index)
 
 
 def restored(names: NativeNames, order: NDArray[np.int64]) -> NativeNames:
@@ -107,7 +149,7 @@ def _atomic(num_items: int, tokenizer: Any) -> NativeNames:
 
 def _rq_index(
     vectors: NDArray[np.float32], known: NDArray[np.bool_], tokenizer: Any, levels: int, size: int, seed: int
-) -> NativeNames:
+) -> tuple[NativeNames, RQIndex]:
     """Codes learnt from the known items' vectors; new items get codes from the frozen codebooks."""
     from genrec.sid.learners import SidConfig, learn_codes
     from genrec.sid.new_items import assign_new_items
@@ -124,4 +166,5 @@ def _rq_index(
     table = vocabulary.bind(tokenizer).token_codes(codes)
     spellings = tuple(tuple(int(token) for token in row if token >= 0) for row in table)
     texts = tuple(vocabulary.text_of([c for c in row if c >= 0]) for row in codes.codes.tolist())
-    return restored(NativeNames(texts, spellings, int(tokenizer.eos_token_id)), order)
+    names = restored(NativeNames(texts, spellings, int(tokenizer.eos_token_id)), order)
+    return names, RQIndex(vocabulary, learned.item_codes)

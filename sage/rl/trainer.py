@@ -5,6 +5,7 @@ Legend: n completions of this process, N of all, P groups of G, R = 3 objectives
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from sage.rl.config import OBJECTIVES, SageRLConfig
 from sage.rl.rewards import Spelt, cold_values, diversity_values, hit_values
 from sage.sft.trainer import known_trie
 
+logger = logging.getLogger(__name__)
 Reward = Callable[..., list[float]]
 
 
@@ -76,7 +78,10 @@ class SageRLTrainer(RecGRPOTrainer):
     def adjust_advantages(self, advantages: torch.Tensor, scored: ScoredRollouts) -> torch.Tensor:
         """The objectives normalised per group, weighed and normalised over the batch, in place of the summed reward."""
         rewards = scored.rewards_per_function.T.reshape(len(OBJECTIVES), -1, scored.group_size)
-        combined = combined_advantage(rewards, self.args.objective_weights, self.args.normalise_batch)
+        decided = torch.ones(rewards.shape[:2], dtype=torch.bool, device=rewards.device)
+        decided[0] = (rewards[0] >= 1).any(-1)  # a group without a hit ranks misses by their texts alone
+        a = self.args
+        combined = combined_advantage(rewards, a.objective_weights, a.normalise_batch, decided=decided)
         return combined.flatten()[scored.rows].to(advantages)
 
     def rollout_columns(self, scored: ScoredRollouts) -> dict[str, torch.Tensor]:
@@ -91,6 +96,17 @@ class SageRLTrainer(RecGRPOTrainer):
         if "list_entropy" not in inputs or not (a.eps_boost or a.widen):
             return None
         return clip_widths(inputs["advantages"], inputs["list_entropy"], a.epsilon, a.eps_boost, a.widen)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        """Train, and say so when no ratio ever left its bounds: then ratio and bounds have changed nothing."""
+        result = super().train(*args, **kwargs)
+        share = clipped_share(self.state.log_history)
+        if share == 0.0 and self.accelerator.is_main_process:
+            logger.warning(
+                "no ratio was clipped in %d steps: raise steps_per_generation %d, num_iterations %d or learning_rate",
+                self.state.global_step, self.args.steps_per_generation, self.args.num_iterations,
+            )  # fmt: skip
+        return result
 
     def rollout_metrics(self, drawn: ScoredRollouts, kept: ScoredRollouts) -> dict[str, float]:
         """Hits, entropy and distinct items of the groups as drawn."""
@@ -149,6 +165,12 @@ def rollout_rows(pairs: Sequence[tuple[Sequence[int], int]], speller: Speller) -
     """
     prompts = [" ".join(map(str, speller.prompt(history))) for history, _ in pairs]
     return Dataset.from_dict({"prompt": prompts, "target": [int(target) for _, target in pairs]})
+
+
+def clipped_share(history: Sequence[dict[str, Any]]) -> float | None:
+    """Mean share of ratios outside their bounds over the logs of a training; None where it was not logged."""
+    found = [float(row["clip_ratio/region_mean"]) for row in history if "clip_ratio/region_mean" in row]
+    return sum(found) / len(found) if found else None
 
 
 def unit_rows(vectors: ArrayLike) -> NDArray[np.float64]:

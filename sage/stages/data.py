@@ -62,7 +62,8 @@ def prepare(arguments: SftArguments, folder: Path, is_main: bool = True) -> RunD
         folder: the stage's folder.
         is_main: False on a process that writes nothing.
     """
-    dataset = without_reviews(latest_events(load_dataset(arguments.dataset), arguments.max_events))
+    whole = drawn_users(load_dataset(arguments.dataset), arguments.num_users, arguments.split_seed)
+    dataset = without_reviews(latest_events(whole, arguments.max_events))
     encoder = load_encoder(arguments.encoder, cache_folder() / "embeddings")
     vectors = np.asarray(encoder.encode(dataset.catalogue.texts()), dtype=np.float32)
     facts = {"encode_seconds": _encode_seconds(arguments.encoder, dataset.catalogue.texts())}
@@ -83,6 +84,34 @@ def reopen(folder: Path) -> RunData:
     cold = cold_split(dataset.histories, dataset.num_items, config)
     facts = {"encode_seconds": saved["encode_seconds"]}
     return RunData(dataset, cold, np.load(folder / "item_vectors.npy"), saved["encoder"], facts)
+
+
+def drawn_users(dataset: Dataset, most: int, seed: int) -> Dataset:
+    """A dataset of its scale: so many users drawn at random, and the items that they chose.
+
+    Args:
+        dataset: the whole.
+        most: users drawn, in their old order; -1 keeps all.
+        seed: of the draw.
+
+    Raises:
+        ValueError: fewer than 1 user, or more than there are.
+    """
+    if most < 0:
+        return dataset
+    if not 1 <= most <= dataset.num_users:
+        raise ValueError(f"num_users must be -1 or 1 ... {dataset.num_users} ('{dataset.name}'), got {most}")
+    users = np.sort(np.random.default_rng(seed).permutation(dataset.num_users)[:most])
+    items = np.unique(np.concatenate([dataset.histories[user] for user in users]))
+    small = replace(
+        dataset,
+        histories=[np.searchsorted(items, dataset.histories[user]) for user in users],
+        user_ids=[dataset.user_ids[user] for user in users],
+        catalogue=dataset.catalogue.subset(items.tolist()),
+        timestamps=None if dataset.timestamps is None else [dataset.timestamps[user] for user in users],
+    )
+    counts = {"users": small.num_users, "items": small.num_items, "interactions": small.num_interactions}
+    return replace(small, counts=[*dataset.counts, {"step": f"{most:,} users drawn", **counts}])
 
 
 def latest_events(dataset: Dataset, most: int) -> Dataset:

@@ -1,6 +1,7 @@
 """How good are the lists for the new and for the known? Rows of all scenes, baselines beside them, the report.
 
-Legend: n questions of a scene, K = 10.
+Legend: n questions of a scene, C candidates per question, K = 10. A generator searches each scene twice, over all items
+and without the user's own history; every list of its rows is chosen out of these candidates.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from numpy.typing import NDArray
 
 from genrec.backbones.popularity import Popularity
 from genrec.backbones.protocol import IdModel
-from genrec.backbones.rank import rank_id_model
+from genrec.backbones.rank import IdRanking, rank_id_model
 from genrec.backbones.sasrec import SASRec, SASRecConfig
 from genrec.backbones.train import fit_id_model
 from genrec.data.files import read_json, read_jsonl, write_json, write_whole
-from genrec.data.split import Targets
 from genrec.fit.alone import AloneAccelerator
 from genrec.fit.config import FitConfig
-from genrec.metrics.ranking import ranking_table, ranks_from_lists
+from genrec.metrics.figures import ranking_figures
+from genrec.metrics.ranking import DEFAULT_KS
 from genrec.metrics.report.schema import json_values
 from genrec.metrics.report.write import write_report
 from genrec.run import Session
@@ -34,12 +35,18 @@ from sage.cold.figures import cold_table
 from sage.recommend import SageRecommender
 from sage.settings import JudgeArguments
 from sage.stages.data import RunData
+from sage.stages.searched import Searched
 
 logger = logging.getLogger(__name__)
 Row = dict[str, Any]
-Lists = tuple[NDArray[np.int64], NDArray[np.int64]]
 SAMPLE_SEED = 4151
 K = 10
+BASELINES = "baselines"  # folder below the stage's: states of the fits, so that a killed judging does not begin anew
+# What validation users chose on Beauty, see recipes/configs/sasrec/beauty/train.yaml.
+SHAPE = SASRecConfig(width=64, dropout=0.5, max_history=50)
+SCHEDULE: dict[str, Any] = {
+    "learning_rate": 3e-3, "schedule": "cosine", "warmup_ratio": 0.1, "patience": 0, "eval_every": 3
+}  # fmt: skip
 
 
 class Judge:
@@ -59,35 +66,47 @@ class Judge:
         self.ranks: dict[str, NDArray[np.int64]] = {}
 
     def generator_rows(self, system: str, recommender: SageRecommender) -> list[Row]:
-        """The model's lists re-ranked by MMR and by DPP, and last its own."""
-        rows = []
-        for method in ("mmr", "dpp") if self.arguments.diversity > 0 else ():
-            label = f"{system} + {method.upper()} {self.arguments.diversity:g}"
-            rows.append(self._row(label, self._lists(recommender, self.arguments.diversity, method)))
-        if self.arguments.fresh > 0 and recommender.new_items:
-            label = f"{system} + {self.arguments.fresh} new items by their texts"
-            rows.append(self._row(label, self._lists(recommender, 0.0, "mmr", self.arguments.fresh)))
-        return [*rows, self._row(system, self._lists(recommender, 0.0, "mmr"), keep=True)]
+        """The model's lists re-ranked by MMR and by DPP, with slots for new items, and last its own."""
+        a, found = self.arguments, self._searched(recommender)
+        variants: dict[str, Row] = {}
+        for method in ("mmr", "dpp") if a.diversity > 0 else ():
+            variants[f"{system} + {method.upper()} {a.diversity:g}"] = {"diversity": a.diversity, "method": method}
+        if a.fresh > 0 and recommender.new_items:
+            variants[f"{system} + {a.fresh} new items by their texts"] = {"fresh": a.fresh}
+        rows = [
+            self._row(label, {scene: pair.ranking(K, **options) for scene, pair in found.items()})
+            for label, options in variants.items()
+        ]
+        width = max(K, a.num_beams)
+        return [*rows, self._row(system, {scene: pair.ranking(width) for scene, pair in found.items()}, keep=True)]
+
+    def _searched(self, recommender: SageRecommender) -> dict[str, Searched]:
+        """Candidates of each scene that asks something."""
+        width = max(K, self.arguments.num_beams)
+        return {name: Searched(recommender, asked, width) for name, asked in self.scenes.items() if len(asked)}
 
     def baseline_rows(self) -> list[Row]:
         """Popularity, CE-SASRec, and the two content baselines, on the same training interactions."""
         split, vectors = self.data.cold.split, self.data.vectors
         models: dict[str, IdModel] = {"Popularity": Popularity(self.data.counts)}
-        shape = SASRecConfig(width=64, dropout=0.3, max_history=50)
         trained: dict[str, SASRec] = {
-            "SASRec (CE)": SASRec(self.data.dataset.num_items, shape, self.seed),
-            "SASRec on contents (ColdRec type)": ContentSASRec(vectors, shape, self.seed),
+            "SASRec (CE)": SASRec(self.data.dataset.num_items, SHAPE, self.seed),
+            "SASRec on contents (ColdRec type)": ContentSASRec(vectors, SHAPE, self.seed, self.data.known),
         }
         for name, model in trained.items():
-            config = FitConfig(epochs=self.arguments.baseline_epochs, learning_rate=3e-3, eval_every=2, seed=self.seed)
-            fit_id_model(model, split, config, valid_users=1000, progress=True, accelerator=AloneAccelerator())
+            config = FitConfig(epochs=self.arguments.baseline_epochs, seed=self.seed, **SCHEDULE)
+            fit_id_model(
+                model, split, config, folder=self.session.folder / BASELINES / model.name, valid_users=1000,
+                progress=True, accelerator=AloneAccelerator(),
+            )  # fmt: skip
             models[name] = model
         models["content neighbours (ZeroGen type)"] = ContentNeighbours(vectors)
         return [self._baseline(name, model) for name, model in models.items()]
 
     def _baseline(self, name: str, model: IdModel) -> Row:
         """Row of an id model."""
-        return self._row(name, lambda asked: _ranked(model, asked), generated=False)
+        found = {scene: rank_id_model(model, asked, top_k=50) for scene, asked in self.scenes.items() if len(asked)}
+        return self._row(name, found, generated=False)
 
     def report(self, rows: list[Row], protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
         """Write rows and ranks of the stage, and the report of the run; returns report.html."""
@@ -109,42 +128,37 @@ class Judge:
             write_json(Path(self.arguments.results), json.loads(files["metrics.json"].read_text()))
         return files["report.html"]
 
-    def _row(
-        self, system: str, lists_of: Callable[[Targets], Lists], keep: bool = False, generated: bool = True
-    ) -> Row:
+    def _row(self, system: str, found: Mapping[str, IdRanking], keep: bool = False, generated: bool = True) -> Row:
         """One row: regular figures under their usual names, the scenes' under theirs."""
-        ranks: dict[str, NDArray[np.int64]] = {}
-        lists: dict[str, NDArray[np.int64]] = {}
-        for name, asked in self.scenes.items():
-            if len(asked):
-                ranks[name], lists[name] = lists_of(asked)
-        table = cold_table(ranks, lists, self.data.counts, self.data.vectors, K)
         if keep:
-            self.ranks |= {f"{name}_ranks": values for name, values in ranks.items()}
-            self.ranks |= {f"{name}_users": self.scenes[name].users for name in ranks}
-        usual = ranking_table(ranks["regular"], (1, 5, 10)) if "regular" in ranks else {}
-        stage = self.session.stage if generated else ""
-        head = {"system": system, "stage": stage, "mode": "direct", "seed": self.seed}
+            self._keep(found)
+        ranks = {scene: ranking.ranks for scene, ranking in found.items()}
+        unseen = {scene: ranking.ranks_unseen for scene, ranking in found.items()}
+        lists = {scene: ranking.items for scene, ranking in found.items()}
+        table = cold_table(ranks, lists, self.data.counts, self.data.vectors, K, unseen)
         counted = {"invalid": table.pop(f"Invalid@{K}"), "duplicates": table.pop(f"Duplicates@{K}")}
-        users = {"n_users": len(ranks.get("regular", []))}
-        return head | usual | table | counted | users
+        stage = self.session.stage if generated else ""
+        head = {"system": system, "stage": stage, "mode": "direct", "seed": self.seed, "n_users": 0}
+        return head | self._regular(found) | table | counted
 
-    def _lists(
-        self, recommender: SageRecommender, diversity: float, method: str, fresh: int = 0
-    ) -> Callable[[Targets], Lists]:
-        def lists_of(asked: Targets) -> Lists:
-            items, _ = recommender.rank(
-                asked.histories,
-                K,
-                max(K, self.arguments.num_beams),
-                diversity=diversity,
-                method=method,
-                fresh=fresh,
-                progress=True,  # type: ignore[arg-type]
-            )
-            return ranks_from_lists(items, asked.targets), items
+    def _regular(self, found: Mapping[str, IdRanking]) -> Row:
+        """The usual columns of the regular scene, head and tail included; {} where it asks nothing."""
+        if "regular" not in found:
+            return {}
+        ranking, counts = found["regular"], self.data.counts
+        return ranking_figures(
+            self.scenes["regular"], ranking.ranks, ranking.items, ranking.ranks_unseen, num_items=len(counts),
+            popularity=counts, ks=[k for k in DEFAULT_KS if k <= ranking.items.shape[1]],
+        )  # fmt: skip
 
-        return lists_of
+    def _keep(self, found: Mapping[str, IdRanking]) -> None:
+        """Remember ranks and users for ranks.npz."""
+        for scene, ranking in found.items():
+            self.ranks |= {
+                f"{scene}_ranks": ranking.ranks,
+                f"{scene}_ranks_unseen": ranking.ranks_unseen,
+                f"{scene}_users": self.scenes[scene].users,
+            }
 
     def _metrics(self, rows: list[Row], protocol: Mapping[str, Any], settings: Mapping[str, Any]) -> Row:
         """The sections of metrics.json."""
@@ -159,7 +173,7 @@ class Judge:
             "protocol": {
                 "split": "cold start: new users and new items are in no training interaction; each user is asked once, "
                 "for the last event",
-                "ranking": "full catalogue, new items included; the history is not left out",
+                "ranking": "full catalogue, new items included; _unseen leaves out the history that is shown",
                 **protocol,
             },
             "provenance": {
@@ -168,9 +182,3 @@ class Judge:
             "rows": rows,
             "stages": [{"stage": self.session.stage, **facts, "seconds": self.session.seconds()}],
         }  # fmt: skip
-
-
-def _ranked(model: IdModel, asked: Targets) -> Lists:
-    """Ranks and lists of an id model."""
-    found = rank_id_model(model, asked, top_k=K)
-    return found.ranks, found.items

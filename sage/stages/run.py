@@ -18,8 +18,10 @@ from sage.rl.config import SageRLConfig
 from sage.settings import RLArguments, SftArguments
 from sage.stages.data import RunData, prepare, reopen
 from sage.stages.judge import Judge
-from sage.stages.model import callbacks, finish, new_recommender, peft_config
+from sage.stages.model import finish, new_recommender, peft_config, tidy, trained
+from sage.stages.validation import callbacks
 
+ROW_FACTS = ("vocabulary_seconds", "index_seconds", "train_seconds", "steps", "chosen_step", "clip_ratio")
 SYSTEMS = {
     "native": "SAGE",
     "rq_index": "generator over an RQ index (GRN type)",
@@ -31,8 +33,10 @@ def train_sft(session: Session, arguments: SftArguments, config: Any) -> tuple[R
     """Data, vocabulary, supervised training, saved folder."""
     from sage.sft.trainer import SageSFTTrainer
 
+    if (kept := trained(session)) is not None:
+        return reopen(session.folder), kept
     data = prepare(arguments, session.folder, session.is_main)
-    recommender = new_recommender(data, arguments)
+    recommender = new_recommender(data, arguments, config.seed)
     rows = training_rows(data.cold.split.train, recommender.speller, arguments.overlap)
     tokens = int(data.facts["new_tokens"])
     added = list(range(len(recommender.tokenizer) - tokens, len(recommender.tokenizer)))
@@ -53,7 +57,7 @@ def train_sft(session: Session, arguments: SftArguments, config: Any) -> tuple[R
         callbacks=callbacks(session, arguments, data, recommender),
     )
     trainer.train(resume_from_checkpoint=session.resume_from)
-    finish(session, arguments, trainer, recommender)
+    finish(session, trainer, recommender)
     return data, recommender
 
 
@@ -68,10 +72,13 @@ def judge_sft(
 
 def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> tuple[RunData, SageRecommender]:
     """The policy starts from the sft folder, which is the KL reference too."""
-    from sage.rl.trainer import SageRLTrainer, rollout_rows
+    from sage.rl.trainer import SageRLTrainer, clipped_share, rollout_rows
 
     folder = session.folder.parent / "sft"
-    data, recommender = reopen(folder), SageRecommender.from_pretrained(folder)
+    data = reopen(folder)
+    if (kept := trained(session)) is not None:
+        return data, kept
+    recommender = SageRecommender.from_pretrained(folder)
     pairs = training_pairs(data.cold.split, arguments.max_prompts, config.seed)
     config.output_dir = str(session.folder)
     trainer = SageRLTrainer(
@@ -87,7 +94,8 @@ def train_rl(session: Session, arguments: RLArguments, config: SageRLConfig) -> 
         callbacks=callbacks(session, arguments, data, recommender),
     )
     trainer.train(resume_from_checkpoint=session.resume_from)
-    finish(session, arguments, trainer, recommender)
+    session.facts["clip_ratio"] = clipped_share(trainer.state.log_history)
+    finish(session, trainer, recommender)
     return data, recommender
 
 
@@ -110,7 +118,7 @@ def training_pairs(split: Split, size: int, seed: int) -> list[tuple[list[int], 
 def estimate_sft(arguments: SftArguments, config: Any, session: Session) -> Estimate:
     """Cost of supervised training, the lists of the regulariser included."""
     data = prepare(arguments, session.folder, is_main=False)
-    recommender = new_recommender(data, arguments)
+    recommender = new_recommender(data, arguments, config.seed)
     rows = training_rows(data.cold.split.train, recommender.speller, arguments.overlap)
     tokens = int(np.mean([len(ids) for ids in rows["input_ids"]]))
     batch = config.per_device_train_batch_size * config.gradient_accumulation_steps
@@ -135,7 +143,7 @@ def _judged(
     """Rows of the generator behind those of the baselines, the protocol, the report."""
     own = judge.generator_rows(system, recommender)
     facts = judge.session.facts
-    own[-1] |= {k: facts[k] for k in ("vocabulary_seconds", "index_seconds", "train_seconds", "steps") if k in facts}
+    own[-1] |= {name: facts[name] for name in ROW_FACTS if name in facts}
     protocol = {
         "max_history": recommender.speller.max_history,
         "num_beams": judge.arguments.num_beams,
@@ -145,4 +153,7 @@ def _judged(
         "backbone": f"{recommender.manifest['backbone']}, {facts['parameters'] / 1e6:.1f} M parameters",
         "model choice": "best NDCG@10 on validation users; test users are read only in the end",
     }
-    return judge.report([*rows, *own], protocol, settings)
+    page = judge.report([*rows, *own], protocol, settings)
+    if not judge.arguments.keep_checkpoints:
+        tidy(judge.session.folder)
+    return page

@@ -77,6 +77,49 @@ def test_an_arm_changes_the_steps_of_all_or_leaves_one_out_or_brings_its_own(tmp
     }
 
 
+TAKEN = """
+name: toy
+seeds: [0]
+equal_to: base
+steps: {sage_sft: {config: a.yaml}, sage_rl: {config: b.yaml}}
+arms:
+  base: {sage_rl: false}
+  more: {sage_sft: {from: base}}
+  own: {sage_sft: {from: base}, llmrec_eval: {config: c.yaml}}
+"""
+
+
+@pytest.fixture
+def taking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TableSpec:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.yaml").write_text(TAKEN)
+    return TableSpec.load(tmp_path / "t.yaml")
+
+
+@pytest.mark.parametrize(("arm", "recipe"), [("more", "sage_rl"), ("own", "llmrec_eval")])
+def test_an_arm_starts_from_the_finished_stage_of_another(taking: TableSpec, arm: str, recipe: str) -> None:
+    assert [words[5] for words in taking.commands(arm, 0, "cpu")] == [f"recipes/{recipe}.py"]
+    with pytest.raises(ValueError, match="'sft' of arm 'base', which has not finished"):
+        taking.link(arm, 0)
+    stage = taking.run_dir("base", 0) / "sft"
+    stage.mkdir(parents=True)
+    (stage / "stage.json").write_text(json.dumps({"finished": True, "fingerprint": "x"}))
+    assert taking.link("base", 0) == []
+    (place,) = taking.link(arm, 0)
+    assert place == taking.run_dir(arm, 0) / "sft"
+    assert place.is_symlink()
+    assert place.resolve() == stage.resolve()
+    assert taking.link(arm, 0) == [place]  # a table that goes on finds it there
+
+
+def test_a_stage_of_its_own_is_not_replaced_by_a_link(taking: TableSpec) -> None:
+    for arm in ("base", "more"):
+        (taking.run_dir(arm, 0) / "sft").mkdir(parents=True)
+        (taking.run_dir(arm, 0) / "sft" / "stage.json").write_text(json.dumps({"finished": True}))
+    with pytest.raises(ValueError, match="remove what lies there"):
+        taking.link("more", 0)
+
+
 def test_runs_of_different_arms_have_folders_of_their_own(spec: TableSpec) -> None:
     assert len({spec.run_dir(arm, seed) for arm in spec.arms for seed in spec.seeds}) == 4
 
@@ -95,6 +138,28 @@ def test_rows_are_named_after_their_arms(spec: TableSpec) -> None:
     # users' gains: reference (1, 0, 1), the other (1, 0, 0)
     assert test["difference"] == pytest.approx(-1 / 3)
     assert (test["system"], test["against"], test["scene"]) == ("ours, budget 3", "ours", "regular")
+
+
+def test_an_arm_without_ranks_is_named_and_not_tested(spec: TableSpec, caplog: pytest.LogCaptureFixture) -> None:
+    for arm in spec.arms:
+        for seed in spec.seeds:
+            finish(spec, arm, seed, 0.4)
+    (spec.run_dir("ours, budget 3", 1) / "sft" / "ranks.npz").unlink()
+    page = spec.report()
+    assert "arm 'ours, budget 3' kept no ranks.npz with seed 1" in caplog.text
+    assert json.loads((page.parent / "metrics.json").read_text())["paired"] == []
+
+
+def test_an_arm_that_was_asked_others_is_named_and_not_tested(
+    spec: TableSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    for arm in spec.arms:
+        for seed in spec.seeds:
+            finish(spec, arm, seed, 0.4)
+            if arm != "ours":
+                np.savez(spec.run_dir(arm, seed) / "sft" / "ranks.npz", regular_ranks=np.array([0]))
+    spec.report()
+    assert "was asked 1 questions in 'regular' and the reference 3" in caplog.text
 
 
 def test_an_arm_that_has_not_run_is_named(spec: TableSpec) -> None:
@@ -122,6 +187,10 @@ def test_budget_points_are_those_of_arms_named_so() -> None:
         ("name: x\nsteps: {b: {config: c}}\narms: {a: {d: {k: 1}}}", "changes d; the steps of every arm are b"),
         ("name: x\nsteps: {b: {set: {k: 1}}}\narms: {a: {}}", "needs config"),
         ("name: x\narms: {a: [b]}", "give a mapping"),
+        ("name: x\nequal_to: z\narms: {a: {b: {config: c}}}", "equal_to 'z' is no arm"),
+        ("name: x\nsteps: {b_s: {config: c}}\narms: {a: {b_s: {from: a}}}", "no earlier arm that runs it"),
+        ("name: x\nsteps: {b_s: {config: c}}\narms: {a: {b_s: {from: z}}, z: {}}", "earlier arms are none"),
+        ("name: x\nsteps: {b_s: {config: c}}\narms: {a: {}, z: {b_s: {from: a, k: 1}}}", "taken as it is"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path: Path, text: str, match: str) -> None:
@@ -137,7 +206,7 @@ def test_shipped_tables_name_recipes_and_configs_that_exist(path: Path) -> None:
     for steps in spec.arms.values():
         for step in steps:
             assert (ROOT / "recipes" / f"{step.recipe}.py").is_file()
-            assert (ROOT / step.config).is_file()
+            assert step.source or (ROOT / step.config).is_file()
 
 
 def test_seconds_to_equal_quality_by_hand(spec: TableSpec) -> None:
@@ -153,3 +222,7 @@ def test_seconds_to_equal_quality_by_hand(spec: TableSpec) -> None:
     metrics = json.loads((spec.report().parent / "metrics.json").read_text())
     found = {row["system"]: row["seconds_to_equal"] for row in metrics["rows"] if "seconds_to_equal" in row}
     assert found == {"ours": 9.0, "ours, budget 3": 9.0}  # the worst arm became 0.3; both pass it at 9 s
+    spec.equal_to = "ours"  # which became 0.5
+    metrics = json.loads((spec.report().parent / "metrics.json").read_text())
+    found = {row["system"]: row["seconds_to_equal"] for row in metrics["rows"] if "seconds_to_equal" in row}
+    assert found == {"ours": 9.0, "ours, budget 3": None}

@@ -13,8 +13,8 @@ import torch
 from sage_toys import toy_arguments, toy_model, toy_rows, toy_tokenizer, train
 
 from genrec.posttrain.sft import RecSFTTrainer
-from sage.gradient.trainer import AdaptiveSFTTrainer, shuffled
-from sage.gradient.weights import AdaptiveGradient, weighted_count, weighted_loss
+from sage.gradient.trainer import AdaptiveSFTTrainer
+from sage.gradient.weights import AdaptiveGradient, mean_weight, weighted_loss
 
 HERE = Path(__file__).parent
 
@@ -25,23 +25,44 @@ def test_weights_by_hand() -> None:
     assert found.tolist() == pytest.approx([2.0, 1.25, 0.875])
 
 
-def test_count_and_loss_by_hand() -> None:
-    # row 0: targets at 1 and 2 (position 0 is none), weight 2 -> 4; row 1: one target, weight 1 -> 1
-    labels = torch.tensor([[7, 5, 6], [-100, -100, 4]])
-    weights = torch.tensor([2.0, 1.0])
-    total = weighted_count(weights, labels)
-    assert total.item() == 5.0
-    # -(2 * (-1 - 2) + 1 * -4) / 5 = 2
-    loss = weighted_loss(torch.tensor([[-1.0, -2.0], [0.0, -4.0]]), weights, total)
-    assert loss.item() == pytest.approx(2.0)
+def test_mean_and_loss_by_hand() -> None:
+    # g = 2 and 1.25; row 0 has two targets (position 0 is none), row 1 has one: (2 * 2 + 1.25) / 3 = 1.75
+    gradient, labels = AdaptiveGradient(0.5, 2.0, 5.0), [[7, 5, 6], [-100, -100, 4]]
+    mean = mean_weight(gradient, [0, 5], labels)
+    assert mean == pytest.approx(1.75)
+    # (2 * (1 + 2) + 1.25 * 4) / (1.75 * 3) = 11 / 5.25
+    log_probs = torch.tensor([[-1.0, -2.0], [0.0, -4.0]])
+    loss = weighted_loss(log_probs, gradient.weights(torch.tensor([0, 5])), torch.tensor(mean * 3))
+    assert loss.item() == pytest.approx(11 / 5.25)
+    with pytest.raises(ValueError, match="no row has a target"):
+        mean_weight(gradient, [0], [[7, -100]])
 
 
-def test_weights_average_to_one_over_the_targets_of_a_batch() -> None:
-    labels = torch.tensor([[0, 1, 1], [0, 1, -100]])
-    weights = AdaptiveGradient().weights(torch.tensor([0, 30]))
+def test_weights_average_to_one_over_all_targets() -> None:
+    gradient, lengths, labels = AdaptiveGradient(), [[0, 0, 1], [30, 30, 30]], [[0, 1, 1], [0, 1, -100]]
+    mean = mean_weight(gradient, lengths, labels)
     # a constant log-probability of -1 gives loss 1 whatever the weights
-    log_probs = -(labels[:, 1:] != -100).float()
-    assert weighted_loss(log_probs, weights, weighted_count(weights, labels)).item() == pytest.approx(1.0)
+    log_probs = -(torch.tensor(labels)[:, 1:] != -100).float()
+    weights = gradient.weights(torch.tensor(lengths))
+    assert weighted_loss(log_probs, weights, torch.tensor(mean * 3)).item() == pytest.approx(1.0)
+
+
+def test_a_batch_of_equal_histories_keeps_its_weight(tmp_path: Path) -> None:
+    """The cold rows share the first batch: its step is g(0) over the mean weight of all rows times the plain one."""
+    rows = toy_rows().remove_columns("history_length").add_column("history_length", [0] * 4 + [40] * 4)
+    steps, gradient = [], AdaptiveGradient()
+    for weights in (None, gradient):
+        args = toy_arguments(tmp_path, max_steps=1, learning_rate=0.01, max_grad_norm=1e9)
+        run = AdaptiveSFTTrainer(
+            toy_model(), args, rows, processing_class=toy_tokenizer(), gradient=weights,
+            sampler=torch.utils.data.SequentialSampler(rows),
+        )  # fmt: skip
+        run.train()
+        name = "model.embed_tokens.weight"
+        steps.append(run.model.state_dict()[name] - toy_model().state_dict()[name])
+    mean = mean_weight(gradient, rows["history_length"], run.train_dataset["labels"])
+    assert 2.0 / mean > 1.2
+    torch.testing.assert_close(steps[1], steps[0] * (2.0 / mean), atol=1e-6, rtol=1e-3)
 
 
 def weights_of(trainer: Any) -> dict[str, torch.Tensor]:
@@ -62,7 +83,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 def test_equal_weights_take_the_steps_of_the_plain_trainer(tmp_path: Path) -> None:
     ours = train(tmp_path / "a", AdaptiveGradient(1.7, 1.7))
     args = toy_arguments(tmp_path / "b")
-    plain = RecSFTTrainer(toy_model(), args, toy_rows(), processing_class=toy_tokenizer(), sampler=shuffled(8, args))
+    plain = RecSFTTrainer(toy_model(), args, toy_rows(), processing_class=toy_tokenizer())
     plain.train()
     assert_equal(weights_of(plain), weights_of(ours))
     assert plain.state.log_history[0]["loss"] == pytest.approx(ours.state.log_history[0]["loss"], abs=1e-4)
@@ -71,7 +92,7 @@ def test_equal_weights_take_the_steps_of_the_plain_trainer(tmp_path: Path) -> No
 def test_without_weights_it_is_the_plain_trainer(tmp_path: Path) -> None:
     ours = train(tmp_path / "a", None)
     args = toy_arguments(tmp_path / "b")
-    plain = RecSFTTrainer(toy_model(), args, toy_rows(), processing_class=toy_tokenizer(), sampler=shuffled(8, args))
+    plain = RecSFTTrainer(toy_model(), args, toy_rows(), processing_class=toy_tokenizer())
     plain.train()
     assert all(torch.equal(a, b) for a, b in zip(weights_of(plain).values(), weights_of(ours).values(), strict=True))
 

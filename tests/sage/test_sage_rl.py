@@ -14,10 +14,13 @@ from genrec.posttrain.grpo import RecGRPOTrainer
 from genrec.posttrain.grpo_config import RecGRPOConfig
 from sage.rl.config import SageRLConfig
 from sage.rl.rewards import Spelt, hit_values
-from sage.rl.trainer import SageRLTrainer, rollout_rows, unit_rows
+from sage.rl.trainer import SageRLTrainer, clipped_share, rollout_rows, unit_rows
 
 PAIRS = [([0, 1], 2), ([2], 3), ([4, 0], 1), ([3, 2], 0)]
-PLAIN = {"diversity_weight": 0.0, "cold_weight": 0.0, "normalise_batch": False, "eps_boost": 0.0, "widen": 0.0}
+PLAIN = {
+    "diversity_weight": 0.0, "cold_weight": 0.0, "near_hit": 0.0, "normalise_batch": False, "eps_boost": 0.0,
+    "widen": 0.0,
+}  # fmt: skip
 
 
 def settings(folder: Path, **changes: Any) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def plain(folder: Path, level: str) -> RecGRPOTrainer:
     spelt = Spelt([names.answer_ids(item) for item in range(6)])
 
     def hit(completion_ids: list[list[int]], target: list[int], **_: Any) -> list[float]:
-        return hit_values([spelt.item(ids) for ids in completion_ids], target, unit, 0.3).tolist()
+        return hit_values([spelt.item(ids) for ids in completion_ids], target, unit).tolist()
 
     args = RecGRPOConfig(**settings(folder, answer_constraint="trie", importance_sampling_level=level))
     return RecGRPOTrainer(
@@ -96,6 +99,22 @@ def test_bounds_of_their_own_reach_the_loss(tmp_path: Path) -> None:
     before = run.epsilon_low, run.epsilon_high
     run.train()
     assert (run.epsilon_low, run.epsilon_high) == before
+
+
+def test_ratios_leave_their_bounds_and_the_share_is_kept(tmp_path: Path) -> None:
+    run = trainer(tmp_path, learning_rate=5.0, max_steps=4)
+    run.train()
+    share = clipped_share(run.state.log_history)
+    assert share is not None
+    assert share > 0
+    assert clipped_share([{"loss": 1.0}]) is None
+
+
+def test_ratios_that_never_leave_one_are_warned_about(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = trainer(tmp_path, num_iterations=1)
+    run.train()
+    assert clipped_share(run.state.log_history) == 0.0
+    assert "no ratio was clipped in 3 steps" in caplog.text
 
 
 def test_extras_change_what_is_learnt(tmp_path: Path) -> None:

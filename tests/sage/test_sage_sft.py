@@ -15,7 +15,7 @@ from sage_shop import HISTORIES, KNOWN, VECTORS, shop_names, shop_speller, toy_t
 from sage_toys import toy_arguments, toy_model
 
 from sage.gradient.trainer import AdaptiveSFTTrainer
-from sage.gradient.weights import AdaptiveGradient, weighted_count, weighted_loss
+from sage.gradient.weights import AdaptiveGradient, mean_weight, weighted_loss
 from sage.items.rows import training_rows
 from sage.sft.lists import answer_scores, cut_prompts
 from sage.sft.trainer import ListDiversity, SageSFTTrainer, known_trie
@@ -47,11 +47,11 @@ def weights(trainer: Any) -> dict[str, torch.Tensor]:
 
 def test_weights_per_token_by_hand() -> None:
     # targets at 1 and 2 with histories 0 and 5: g = 2 and 1.25; position 0 never counts
-    labels = torch.tensor([[4, 5, 6]])
-    g = AdaptiveGradient(0.5, 2.0, 5.0).weights(torch.tensor([[99, 0, 5]]))
-    total = weighted_count(g, labels)
-    assert total.item() == pytest.approx(3.25)
-    assert weighted_loss(torch.tensor([[-1.0, -2.0]]), g, total).item() == pytest.approx((2 * 1 + 1.25 * 2) / 3.25)
+    gradient, labels, lengths = AdaptiveGradient(0.5, 2.0, 5.0), [[4, 5, 6]], [[99, 0, 5]]
+    mean = mean_weight(gradient, lengths, labels)
+    assert mean == pytest.approx(3.25 / 2)
+    loss = weighted_loss(torch.tensor([[-1.0, -2.0]]), gradient.weights(torch.tensor(lengths)), torch.tensor(mean * 2))
+    assert loss.item() == pytest.approx((2 * 1 + 1.25 * 2) / 3.25)
 
 
 def test_without_lists_it_is_the_adaptive_trainer(tmp_path: Path) -> None:

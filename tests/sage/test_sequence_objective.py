@@ -43,6 +43,17 @@ def test_one_objective_without_the_batch_step_is_grpo() -> None:
     assert torch.equal(combined_advantage(rewards, [1.0], normalise_batch=False), plain)
 
 
+def test_misses_among_themselves_weigh_less_than_a_hit() -> None:
+    # group 0 holds a hit; group 1 only misses: over their own deviation 0.01 they would get 1, -1 and 0
+    rewards = torch.tensor([[[1.0, 0.0, 0.0], [0.02, 0.0, 0.01]]])
+    own = combined_advantage(rewards, [1.0], normalise_batch=False, eps=0.0)
+    assert own[1].abs().max().item() == pytest.approx(1.0)
+    found = combined_advantage(rewards, [1.0], False, 0.0, decided=torch.tensor([[True, False]]))
+    assert torch.equal(found[0], own[0])
+    spread = rewards.std().item()  # of the batch, about 0.4
+    assert found[1].tolist() == pytest.approx([0.01 / spread, -0.01 / spread, 0.0], abs=1e-6)
+
+
 def test_weights_must_fit_the_objectives() -> None:
     with pytest.raises(ValueError, match="one per objective"):
         combined_advantage(torch.zeros(2, 1, 3), [1.0])

@@ -34,8 +34,9 @@ FURTHER = (
 """What GRASP and CoRec add to the rows of their runs."""
 COLD = (
     "HR@10_regular", "NDCG@10_regular", "HR@10_new_users", "NDCG@10_new_users", "HR@10_new_items", "NDCG@10_new_items",
+    "HR@10_new_users_unseen", "HR@10_new_items_unseen",
     "NewShare@10", "Entropy@10", "vocabulary_seconds", "index_seconds", "train_seconds",
-    "seconds_to_equal",
+    "seconds_to_equal", "chosen_step", "clip_ratio",
 )  # fmt: skip
 REASONS = (
     "BLEU-4", "ROUGE-L", "reason_accuracy", "reason_accuracy_checked", "reason_accuracy_own",
@@ -73,11 +74,15 @@ LABELS = {
     "NDCG@10_regular": "NDCG@10 regular",
     "HR@10_new_users": "HR@10 new users",
     "HR@10_new_items": "HR@10 new items (cold recall)",
+    "HR@10_new_users_unseen": "HR@10 new users unseen",
+    "HR@10_new_items_unseen": "HR@10 new items unseen",
     "NewShare@10": "New items listed",
     "Entropy@10": "Exposure entropy, bits",
     "vocabulary_seconds": "Vocabulary, s",
     "index_seconds": "RQ index, s",
     "train_seconds": "Training, s",
+    "chosen_step": "Chosen step",
+    "clip_ratio": "Ratios clipped",
     "seconds_to_equal": "Training to equal validation quality, s",
     "reason_accuracy": "True reasons",
     "reason_accuracy_checked": "True reasons, checked",

@@ -3,7 +3,7 @@
 from genrec.sid.vocabulary.bound import BoundVocabulary
 from genrec.sid.vocabulary.extend import TAGS, added_ids, extend_tokenizer
 from genrec.sid.vocabulary.masking import PaddedRowsMask, mask_padded_rows, suppress_padded_rows
-from genrec.sid.vocabulary.rows import Init, resize_and_init
+from genrec.sid.vocabulary.rows import Init, random_rows, resize_and_init
 from genrec.sid.vocabulary.tokens import SidVocabulary
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "added_ids",
     "extend_tokenizer",
     "mask_padded_rows",
+    "random_rows",
     "resize_and_init",
     "suppress_padded_rows",
 ]

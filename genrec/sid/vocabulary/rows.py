@@ -71,8 +71,7 @@ def resize_and_init(
         )
     new = added_ids(tokenizer, vocabulary)
     words = _word_ids(tokenizer, texts, set(new)) if init == "semantic" else []
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    _make_room(model, tokenizer)
     generator = torch.Generator().manual_seed(seed)
     tokens = vocabulary.bind(tokenizer)
     for weight in _weights(model):
@@ -90,6 +89,32 @@ def resize_and_init(
             weight[torch.tensor(new)] = rows.to(weight)
     suppress_padded_rows(model, tokenizer)
     return new
+
+
+def random_rows(model: Any, tokenizer: Any, new: Sequence[int], seed: int = 0) -> None:
+    """Make room for tokens that are no codes of an index, and start their rows as the model initialises.
+
+    Args:
+        model: a Hugging Face causal LM; changed in place.
+        tokenizer: its tokenizer, which knows the new tokens.
+        new: their ids.
+        seed: of the rows; the global generator is left as it was.
+    """
+    import torch
+
+    _make_room(model, tokenizer)
+    generator = torch.Generator().manual_seed(seed)
+    for weight in _weights(model):
+        rows = torch.randn(len(new), weight.shape[1], generator=generator) * _initial_std(model)
+        with torch.no_grad():
+            weight[torch.tensor(new)] = rows.to(weight)
+    suppress_padded_rows(model, tokenizer)
+
+
+def _make_room(model: Any, tokenizer: Any) -> None:
+    """A row for every token; the model's own way of filling them (all at one mean) is left out."""
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
 
 
 def _weights(model: Any) -> list[Tensor]:
