@@ -54,7 +54,7 @@ def fine_tune(session: Session, arguments: ReasonsArguments, config: Any, reason
     }
     config.output_dir = str(session.folder)
     trainer = ReasonTrainer(
-        model, config, rows, processing_class=tokenizer, peft_config=_adapter(a),
+        model, config, rows, processing_class=tokenizer, peft_config=adapter(a),
         callbacks=[ThroughputCallback(), JsonlHistory(session.folder / "log.jsonl")],
     )  # fmt: skip
     trainer.train(resume_from_checkpoint=session.resume_from)
@@ -94,13 +94,17 @@ _SHAPE = (
 )
 
 
-def _adapter(a: ReasonsArguments) -> Any:
-    """LoRA on all linear layers, with the projector trained whole."""
+def adapter(a: ReasonsArguments) -> Any:
+    """LoRA on all linear layers, with the projector trained whole; None without LoRA.
+
+    PEFT trains a copy of what it saves. Only the layers are copied, not the `VectorPrompt` around them: the hook on the
+    embedding is bound to that one and reaches the copy through it.
+    """
     if not a.use_lora:
         return None
     from peft import LoraConfig
 
-    saved = None if a.conditioning == "text" else ["vector_prompt"]
+    saved = None if a.conditioning == "text" else ["vector_prompt.project"]
     return LoraConfig(
         r=a.lora_rank, lora_alpha=a.lora_alpha, target_modules="all-linear", exclude_modules=r".*vector_prompt.*",
         modules_to_save=saved, task_type="CAUSAL_LM",

@@ -16,6 +16,8 @@ from genrec.data.errors import DataError
 from genrec.llm.backbones import TinyConfig, load_backbone
 from llmrec.generative.alignment.heads import AlignmentHeads, HeadsConfig
 from llmrec.generative.metrics.sheet import read_ratings, write_sheet
+from llmrec.generative.reasons import adapter
+from llmrec.generative.settings import ReasonsArguments
 from llmrec.generative.writing.examples import ReasonExample, candidates_of, held_out, read_reasons
 from llmrec.generative.writing.rows import RowMaker, vectors_of
 from llmrec.generative.writing.trainer import VectorCollator, vector_prompt
@@ -64,6 +66,22 @@ def test_gradients_reach_the_projector(parts: Any) -> None:
     grads = [p.grad for p in model.vector_prompt.parameters()]
     assert all(g is not None and torch.isfinite(g).all() and (g != 0).any() for g in grads)
     model.zero_grad()
+
+
+def test_gradients_reach_the_projector_below_an_adapter_and_the_merged_model_keeps_it() -> None:
+    from peft import get_peft_model
+
+    model, tokenizer = load_backbone("tiny", texts=RECORDS.catalogue.texts(), tiny=SHAPE)
+    before = add_projector(model, tokenizer, 4).project[0].weight.detach().clone()
+    tuned = get_peft_model(model, adapter(ReasonsArguments(use_lora=True)))
+    ids = torch.tensor([tokenizer(f"{PLACEHOLDER} hello there")["input_ids"]])
+    step = torch.optim.SGD([p for p in tuned.parameters() if p.requires_grad], lr=1.0)
+    with vector_prompt(tuned).given(torch.ones(1, 1, 4)):
+        tuned(input_ids=ids, labels=ids).loss.backward()
+    step.step()
+    merged = tuned.merge_and_unload(safe_merge=True)
+    assert not torch.equal(merged.vector_prompt.state_dict()["project.0.weight"], before)
+    assert set(merged.vector_prompt.state_dict()) == {f"project.{n}.{p}" for n in (0, 2) for p in ("weight", "bias")}
 
 
 @pytest.mark.parametrize("conditioning", ["text", "vector", "both"])
