@@ -15,7 +15,7 @@ from genrec.fit.config import FitConfig
 from llmrec.generative.alignment.heads import AlignmentHeads, HeadsConfig, left_padded
 from llmrec.generative.alignment.lightgcn import LightGCN, bpr, normalised_graph
 from llmrec.generative.alignment.losses import false_negative_mask, symmetric_info_nce
-from llmrec.generative.alignment.train import Events, nearest_items, train_heads
+from llmrec.generative.alignment.train import Events, nearest_items, negative_pool, popular_items, train_heads
 
 EYE = torch.eye(2)
 
@@ -72,6 +72,33 @@ def test_hard_negatives_are_near_and_never_chosen() -> None:
     batch = events.collate(events.events)
     assert batch["targets"].tolist() == [0, 1]
     assert set(batch["hard"].flatten().tolist()) <= {2, -1}  # 0, 1 and 3 were chosen
+
+
+def test_popular_items_are_drawn_from_training_and_never_are_the_item_itself() -> None:
+    pool = popular_items([np.array([0, 1, 1]), np.array([1])], 4, 50, 0)
+    assert pool.shape == (4, 50)
+    assert set(pool.flatten().tolist()) == {-1, 0, 1}  # 2 and 3 were never chosen
+    assert 0 not in pool[0]
+    assert (pool[2] == 1).mean() > 0.5  # three of four events
+
+
+def test_the_same_seed_gives_the_same_heads() -> None:
+    made = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        made.append(AlignmentHeads(EYE.numpy(), HeadsConfig(features="id"), seed=3))
+    for one, other in zip(*(heads.parameters() for heads in made), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_heads_of_ids_alone_never_learn_from_texts() -> None:
+    split, rng = toy_split(), np.random.default_rng(0)
+    pools = [
+        negative_pool(AlignmentHeads(rng.normal(size=(16, 8)), HeadsConfig(features=features)), split, 8, 0)
+        for features in ("id", "id", "text", "text")
+    ]
+    np.testing.assert_array_equal(pools[0], pools[1])
+    assert (pools[2] != pools[3]).any()
 
 
 def toy_split():

@@ -73,3 +73,10 @@ def test_llmrec_from_raw_data_to_a_conversation(tmp_path: Path, monkeypatch: pyt
     assert talk(["--model", str(tmp_path / "align")]) == 0
     assert "1. " in capsys.readouterr().out
     assert talk(["--model", str(tmp_path / "align"), "--history", "nothing like it"]) == 2
+    judged = tmp_path / "eval" / "rows.json"
+    first = judged.stat().st_mtime_ns
+    run_here("llmrec_eval.py", tmp_path, f"{EVAL} --if_done skip")
+    assert judged.stat().st_mtime_ns == first  # nothing to do
+    run_here("llmrec_reasons.py", tmp_path, f"{REASONS} --list_only true")
+    run_here("llmrec_eval.py", tmp_path, f"{EVAL} --if_done skip")
+    assert judged.stat().st_mtime_ns > first  # another head is judged anew

@@ -74,7 +74,7 @@ class AlignmentHeads(nn.Module):
             self.item_head = nn.Sequential(nn.Linear(table.shape[1], c.hidden), nn.GELU(), nn.Linear(c.hidden, c.width))
             self.user_head = nn.Sequential(nn.Linear(2 * c.width, c.hidden), nn.GELU(), nn.Linear(c.hidden, c.width))
             self.offsets = nn.Embedding(len(table), c.width)
-        nn.init.normal_(self.offsets.weight, std=0.1 if c.features == "id" else 0.0)
+            nn.init.normal_(self.offsets.weight, std=0.1 if c.features == "id" else 0.0)
         self.drop = nn.Dropout(c.dropout)
 
     @property
