@@ -44,7 +44,7 @@ def fine_tune(session: Session, arguments: ReasonsArguments, config: Any, reason
     records = Records(dataset.catalogue)
     model, tokenizer = _backbone(a, records, kept, config.seed)
     if a.conditioning != "text":
-        add_projector(model, tokenizer, heads.config.width, config.seed)
+        add_projector(model, tokenizer, heads.width, config.seed)
     maker = RowMaker(records, tokenizer, a.conditioning, a.max_history)
     rows = training_rows(kept, maker, heads, a, config.seed)
     session.facts |= {

@@ -43,7 +43,14 @@ class AlignArguments(StageArguments):
 
     def heads(self) -> HeadsConfig:
         """Shape of the heads."""
-        return HeadsConfig(self.width, self.hidden, self.features, temperature=self.temperature, dropout=self.dropout)
+        return HeadsConfig(
+            self.width,
+            self.hidden,
+            self.features,
+            temperature=self.temperature,
+            dropout=self.dropout,
+            aligned=self.align,
+        )
 
     def fit(self) -> FitConfig:
         """Options of the loop."""

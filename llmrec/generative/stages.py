@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,35 +46,6 @@ from llmrec.generative.settings import AlignArguments
 Row = dict[str, Any]
 
 
-@dataclass
-class RawTexts:
-    """Cosines of raw text vectors: what is left without alignment.
-
-    Attributes:
-        unit: (V, D) text vectors of length 1.
-        decay: weight of an item relative to the one after it.
-    """
-
-    unit: NDArray[np.float32]
-    decay: float = 0.8
-
-    @property
-    def num_items(self) -> int:
-        """V."""
-        return len(self.unit)
-
-    def score_histories(self, histories: Any) -> Any:
-        """Cosines (n, V)."""
-        import torch
-
-        users = np.zeros((len(histories), self.unit.shape[1]), dtype=np.float32)
-        for row, history in enumerate(histories):
-            if len(history):
-                users[row] = (self.decay ** np.arange(len(history) - 1, -1, -1)) @ self.unit[history]
-        norms = np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
-        return torch.from_numpy((users / norms) @ self.unit.T)
-
-
 def prepare(arguments: AlignArguments, folder: Path, is_main: bool) -> tuple[Dataset, Split, NDArray[np.float32]]:
     """Dataset, split and text vectors; the dataset is kept in the stage's folder."""
     dataset = load_dataset(arguments.dataset)
@@ -109,8 +79,7 @@ def align(session: Session, arguments: AlignArguments) -> Path:
     if not session.is_main:
         return session.folder
     heads.save(session.folder)
-    own: IdModel = heads if a.align else RawTexts(heads.texts.numpy())
-    return _judged(session, a, dataset, split, own)
+    return _judged(session, a, dataset, split, heads)
 
 
 def estimate_align(arguments: AlignArguments) -> Estimate:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from genrec.data import load_dataset
 from genrec.data.split import leave_one_out
 from genrec.fit.alone import AloneAccelerator
 from genrec.fit.config import FitConfig
@@ -155,7 +156,64 @@ def test_lightgcn_scores_users_it_knows_and_others_by_their_history() -> None:
     assert scores[1].tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize(("changes", "match"), [({"features": "x"}, "choose one"), ({"decay": 0.0}, "decay")])
+def test_without_alignment_the_cosines_of_texts_rank_and_nothing_is_learnt(tmp_path: Path) -> None:
+    texts = np.array([[2, 0], [0, 3], [1, 1], [3, 4]], dtype=np.float32)
+    AlignmentHeads(texts, HeadsConfig(aligned=False)).save(tmp_path)
+    heads = AlignmentHeads.load(tmp_path)
+    assert list(heads.parameters()) == []
+    assert heads.width == 2
+    # the mean of items 1 and 0, decayed: (1, 0.8), length sqrt(1.64)
+    user = np.array([1.0, 0.8]) / 1.64**0.5
+    np.testing.assert_allclose(heads.encode([np.array([1, 0])])[0], user, atol=1e-6)
+    unit = np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5], [0.6, 0.8]])
+    np.testing.assert_allclose(heads.score_histories([np.array([1, 0])])[0], unit @ user, atol=1e-6)
+    np.testing.assert_allclose(heads.place_texts([[0.0, 5.0], [0.0, 0.0]]), [[0, 1], [0, 0]])
+
+
+def test_the_kept_table_follows_the_weights() -> None:
+    heads = AlignmentHeads(np.eye(4, dtype=np.float32), HeadsConfig(width=3, hidden=5))
+    before, step = heads.item_vectors(), torch.optim.AdamW(heads.parameters(), lr=0.1)
+    heads.item_table().square().sum().backward()
+    step.step()
+    after = heads.item_vectors()
+    assert np.abs(before - after).max() > 1e-3
+    assert heads.kept_table() is heads.kept_table()
+    heads.load_state_dict(AlignmentHeads(np.eye(4, dtype=np.float32), heads.config).state_dict())
+    np.testing.assert_array_equal(heads.item_vectors(), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"features": "x"}, "choose one"), ({"decay": 0.0}, "decay"),
+        ({"aligned": False, "features": "id"}, "without alignment"),
+    ],
+)  # fmt: skip
 def test_shapes_out_of_range_are_refused(changes: dict, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         HeadsConfig(**changes)
+
+
+def test_an_opened_recommender_without_alignment_ranks_as_its_ranking_row_does(tmp_path: Path) -> None:
+    from genrec.run import Session
+    from llmrec.generative.feedback.wishes import Wishes
+    from llmrec.generative.folder import open_recommender
+    from llmrec.generative.settings import AlignArguments
+    from llmrec.generative.stages import align
+
+    folder = tmp_path / "align"
+    arguments = AlignArguments(dataset="toy", encoder="hash", align=False, baselines=False, run_dir=str(tmp_path))
+    align(Session("align", folder, False, None, True), arguments)
+    ranks, made = np.load(folder / "ranks.npz"), open_recommender(folder, pool=10)
+    test = load_dataset("toy").split().test
+    texts = made.heads.texts.numpy()
+    for user in range(5):
+        history = test.histories[user]
+        mean = (0.8 ** np.arange(len(history) - 1, -1, -1)) @ texts[history]
+        scores = texts @ (mean / np.linalg.norm(mean))
+        found, listed, _ = made.retrieve(history.tolist(), Wishes())
+        allowed = np.setdiff1d(np.arange(len(texts)), history)
+        np.testing.assert_allclose(listed, np.sort(scores[allowed])[::-1][:10], atol=1e-5)
+        place = ranks["ranks"][user]
+        assert place == int((scores > scores[test.targets[user]] + 1e-6).sum()) or place < 0
+        assert not set(found) & set(history.tolist())

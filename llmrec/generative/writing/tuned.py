@@ -115,7 +115,7 @@ def load_head(folder: str | Path, records: Records, heads: AlignmentHeads, max_n
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if (folder / PROJECTOR).is_file():
-        add_projector(model, tokenizer, heads.config.width).load_state_dict(load_file(folder / PROJECTOR))
+        add_projector(model, tokenizer, heads.width).load_state_dict(load_file(folder / PROJECTOR))
     maker = RowMaker(records, tokenizer, manifest["conditioning"], manifest["max_history"])
     name = "list-only generator" if manifest.get("list_only") else f"fine-tuned, {manifest['conditioning']}"
     return TunedWriter(model, maker, heads, manifest["shown"], max_new_tokens, name)
