@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from genrec.data.catalogue import Catalogue
 
 Words = tuple[str, ...]
+_TOKEN = re.compile(r"[^\W_]+(?:['’`´][^\W_]+)*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
 _APOSTROPHES = re.compile(r"['’`´]")
-MAX_VALUE_WORDS = 6
+MAX_VALUE_WORDS, MAX_TITLE_WORDS = 6, 30
 PRICE_COLUMNS = ("price",)
 _COMMON_WORDS = """
 a an and are as at be but by for from had has have i if in into is it its like more most my new no not of off on one
@@ -63,6 +64,23 @@ class Record:
     price: float | None
     year: int | None
     vocabulary: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Name:
+    """A known name in a text: an item's title or a value.
+
+    Attributes:
+        start: its first character.
+        end: behind its last one.
+        key: its words.
+        means: dense item whose title it is, or a value.
+    """
+
+    start: int
+    end: int
+    key: Words
+    means: int | Value
 
 
 class Records:
@@ -111,12 +129,29 @@ class Records:
 
     def titles_in(self, text: str, least_words: int = 2) -> list[int]:
         """Items whose whole title stands in a text; one-word titles only where they are quoted."""
-        keys = runs(words(text), self.titles, 30)
+        keys = runs(words(text), self.titles, MAX_TITLE_WORDS)
         quoted = {words(part) for part in re.findall(r'["“«‹]([^"”»›]{1,200})["”»›]', text)}
         return [self.titles[key] for key in keys if len(key) >= least_words or key in quoted]
 
+    @cached_property
+    def names(self) -> dict[Words, int | Value]:
+        """What a message can mean by its words: values, and items by titles of two words and more."""
+        titles = {key: item for key, item in self.titles.items() if len(key) > 1}
+        return {**self.lexicon, **titles}
 
-def runs(text: Sequence[str], known: dict[Words, Any], longest: int) -> list[Words]:
+    def names_in(self, text: str) -> list[Name]:
+        """Known names in a text with their places, longest first at each place, none inside another."""
+        tokens = [(word, *found.span()) for found in _TOKEN.finditer(text) for word in words(found[0])]
+        said = [word for word, _, _ in tokens]
+        found, at = [], 0
+        for key in runs(said, self.names, MAX_TITLE_WORDS):
+            at = next(n for n in range(at, len(said)) if tuple(said[n : n + len(key)]) == key)
+            found.append(Name(tokens[at][1], tokens[at + len(key) - 1][2], key, self.names[key]))
+            at += len(key)
+        return found
+
+
+def runs(text: Sequence[str], known: Container[Words], longest: int) -> list[Words]:
     """Keys of `known` that occur as runs of words, left to right, longest first, without overlap."""
     found, at = [], 0
     while at < len(text):
