@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genrec.data.catalogue import Catalogue
 
 Words = tuple[str, ...]
 _TOKEN = re.compile(r"[^\W_]+(?:['’`´][^\W_]+)*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_QUOTED = re.compile(r'(?<!\d)["“«‹]([^"”»›]{1,200})["”»›]')
 _APOSTROPHES = re.compile(r"['’`´]")
 MAX_VALUE_WORDS, MAX_TITLE_WORDS = 6, 30
 PRICE_COLUMNS = ("price",)
@@ -33,6 +37,11 @@ def words(text: str) -> Words:
     """Case-folded words without punctuation; numbers keep their decimals: "L'Oreal 5.5 oz" -> loreal, 5.5, oz."""
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", text)).casefold()
     return tuple(_WORD.findall(plain))
+
+
+def quoted(text: str) -> list[str]:
+    """What stands between quotation marks; the sign of inches behind a number opens none."""
+    return [part for part in _QUOTED.findall(text) if words(part)]
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,33 @@ class Records:
         return self.all[item]
 
     @cached_property
+    def items(self) -> dict[str, int]:
+        """Dense items by their ids."""
+        return {record.item_id: record.item for record in self.all}
+
+    @cached_property
+    def prices(self) -> NDArray[np.float64]:
+        """Prices (V,), NaN where unknown."""
+        return np.array([np.nan if record.price is None else record.price for record in self.all])
+
+    @cached_property
+    def years(self) -> NDArray[np.float64]:
+        """Years (V,), NaN where unknown."""
+        return np.array([np.nan if record.year is None else record.year for record in self.all])
+
+    def holders(self, key: Words) -> list[int]:
+        """Dense items that have a value, given by its words."""
+        return self._holders.get(key, [])
+
+    @cached_property
+    def _holders(self) -> dict[Words, list[int]]:
+        found: dict[Words, list[int]] = {}
+        for record in self.all:
+            for key in record.values:
+                found.setdefault(key, []).append(record.item)
+        return found
+
+    @cached_property
     def lexicon(self) -> dict[Words, Value]:
         """Every attribute value of the catalogue by its words; words too common to name anything are left out."""
         found: dict[Words, Value] = {}
@@ -130,8 +166,8 @@ class Records:
     def titles_in(self, text: str, least_words: int = 2) -> list[int]:
         """Items whose whole title stands in a text; one-word titles only where they are quoted."""
         keys = runs(words(text), self.titles, MAX_TITLE_WORDS)
-        quoted = {words(part) for part in re.findall(r'["“«‹]([^"”»›]{1,200})["”»›]', text)}
-        return [self.titles[key] for key in keys if len(key) >= least_words or key in quoted]
+        marked = {words(part) for part in quoted(text)}
+        return [self.titles[key] for key in keys if len(key) >= least_words or key in marked]
 
     @cached_property
     def names(self) -> dict[Words, int | Value]:

@@ -55,7 +55,6 @@ class RuleParser:
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self._items = {record.item_id: record for record in records.all}
         self._kinds = {form: value.kind for value in records.lexicon.values() for form in _forms(value.kind)}
 
     def parse(self, message: str, shown: Sequence[str] = ()) -> Wishes:
@@ -121,8 +120,8 @@ class RuleParser:
             if kind is None:
                 return found[0]
             pointed = shown if found[1].lower() in ("these", "those") else shown[:1]
-            records = [self._items[item_id] for item_id in pointed if item_id in self._items]
-            values.extend(value for record in records for value in record.values.values() if value.kind == kind)
+            items = [self.records.items[item_id] for item_id in pointed if item_id in self.records.items]
+            values.extend(v for item in items for v in self.records[item].values.values() if v.kind == kind)
             return " "
 
         return _KIND.sub(taken, clause), values
