@@ -237,8 +237,27 @@ def test_feedback_helps_simulated_users() -> None:
     assert all(len(said) <= 3 for said in found.messages)
 
 
+def test_the_control_turns_pages_and_says_nothing() -> None:
+    shop = shop_recommender()
+    targets = Targets(np.arange(7), [np.array([0])] * 7, np.arange(1, 8))
+    found = simulate(shop, targets, turns=3, k=2, mode="paging")
+    first = [shop.retrieve([0], Wishes())[0].index(item) for item in range(1, 8)]
+    assert (found.ranks >= 0).argmax(axis=1).tolist() == [place // 2 for place in first]
+    assert found.messages == [[]] * 7
+    assert not found.kinds
+    talked = simulate(shop, targets, turns=3, k=2)
+    assert sum(talked.kinds.values()) == sum(map(len, talked.messages))
+    with pytest.raises(ValueError, match="pool of 80"):
+        simulate(shop, targets, turns=3, k=20, mode="paging")
+    with pytest.raises(ValueError, match="mode is 'x'"):
+        simulate(shop, targets, mode="x")
+
+
 def test_gains_by_hand() -> None:
     ranks = np.array([[-1, 3, 3], [0, 0, 0], [-1, -1, 12], [-1, -1, -1]])
-    table = gain_table(ranks, 10)
+    pages = np.array([[-1, -1, 3], [0, 0, 0], [-1, -1, -1], [-1, -1, -1]])
+    table = gain_table(ranks, 10, pages)
+    assert [table[f"new_hits@10_turn{t}"] for t in (1, 2)] == [1 / 3, 0.0]  # 3 users were open, then 2
+    assert [table[f"gain_over_paging_turn{t}"] for t in (1, 2)] == [0.25, 0.0]
     assert [table[f"HR@10_turn{t}"] for t in range(3)] == [0.25, 0.5, 0.5]
     assert table["gain_turn2"] == 0.25
