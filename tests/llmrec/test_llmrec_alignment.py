@@ -217,3 +217,19 @@ def test_an_opened_recommender_without_alignment_ranks_as_its_ranking_row_does(t
         place = ranks["ranks"][user]
         assert place == int((scores > scores[test.targets[user]] + 1e-6).sum()) or place < 0
         assert not set(found) & set(history.tolist())
+
+
+def test_sasrec_is_trained_at_its_own_settings() -> None:
+    from genrec.backbones.sasrec import SASRecConfig
+    from llmrec.generative.alignment.baselines import sasrec_settings
+    from llmrec.generative.settings import AlignArguments
+
+    root = Path(__file__).parents[2]
+    own = sasrec_settings(AlignArguments(sasrec=str(root / "recipes/configs/sasrec/ml1m/train.yaml")))
+    assert (own.shape(SASRecConfig).width, own.fit().epochs, own.fit().schedule) == (128, 50, "cosine")
+    for wrong, match in (
+        ("nowhere.yaml", "no file"),
+        (str(root / "recipes/configs/llmrec/ml1m/align.yaml"), "holds no"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            sasrec_settings(AlignArguments(sasrec=wrong))
