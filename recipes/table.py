@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from genrec.run.table import TableSpec
+from genrec.run.table_sharing import share_step
 
 
 def parse(words: list[str] | None = None) -> tuple[TableSpec, argparse.Namespace]:
@@ -59,10 +60,13 @@ def main() -> None:
         raise SystemExit(f"unknown arms {unknown}; the arms are {', '.join(spec.arms)}")
     for seed in spec.seeds:
         for arm in wanted:
-            for command in spec.commands(arm, seed, options.launch):
+            for number, command in enumerate(spec.commands(arm, seed, options.launch)):
                 print(f"[table] {arm}, seed {seed}: {' '.join(command[5:])}", flush=True)
                 if not options.dry_run:
-                    subprocess.run(command, check=True)
+                    if made := share_step(spec, arm, seed, number):
+                        print(f"[table] the same as {made}", flush=True)
+                    else:
+                        subprocess.run(command, check=True)
     if not options.only and not options.dry_run:
         print(f"open {spec.report()}")
 

@@ -8,6 +8,7 @@ table goes on when the same command is typed.
     budget: 600 steps of 16 rows for every generator
     seeds: [0, 1, 2]
     reference: SAGE                            # paired tests are against this arm
+    share: true                                # a step that an earlier arm has run with the same settings is linked
     steps:                                     # recipes of every arm, in order
       sage_sft: {config: recipes/configs/sage/tiny_ml1m/sft.yaml, set: {max_steps: 600}}
       sage_rl: {config: recipes/configs/sage/tiny_ml1m/rl.yaml}
@@ -30,7 +31,7 @@ from typing import Any
 
 import yaml
 
-KEYS = {"name", "title", "budget", "seeds", "reference", "steps", "arms", "results"}
+KEYS = {"name", "title", "budget", "seeds", "reference", "share", "steps", "arms", "results"}
 STEP_KEYS = {"config", "set"}
 
 
@@ -61,6 +62,7 @@ class TableSpec:
         budget: what is equal for all arms, in words.
         reference: arm that the others are tested against; the first where it is not named.
         results: also write metrics.json here.
+        share: whether a step that an earlier arm has finished is linked, see `genrec.run.table_sharing`.
 
     Raises:
         ValueError: no arm, no seed, or an unknown reference.
@@ -73,6 +75,7 @@ class TableSpec:
     budget: str = ""
     reference: str = ""
     results: str | None = None
+    share: bool = False
 
     def __post_init__(self) -> None:
         if not self.arms or not self.seeds or not all(self.arms.values()):

@@ -11,6 +11,7 @@ import pytest
 
 from genrec.run.table import TableSpec
 from genrec.run.table_report import budget_points, seconds_to_reach
+from genrec.run.table_sharing import share_step
 
 ROOT = Path(__file__).parents[2]
 SPEC = """
@@ -153,3 +154,40 @@ def test_seconds_to_equal_quality_by_hand(spec: TableSpec) -> None:
     metrics = json.loads((spec.report().parent / "metrics.json").read_text())
     found = {row["system"]: row["seconds_to_equal"] for row in metrics["rows"] if "seconds_to_equal" in row}
     assert found == {"ours": 9.0, "ours, budget 3": 9.0}  # the worst arm became 0.3; both pass it at 9 s
+
+
+SHARED = """
+name: toy
+share: true
+steps:
+  llmrec_align: {config: a.yaml}
+  llmrec_reasons: {config: r.yaml}
+  llmrec_eval: {config: e.yaml}
+arms:
+  ours: {}
+  ids: {llmrec_align: {features: id}}
+  no head: {llmrec_reasons: {head: false}}
+  twin: {llmrec_eval: {turns: 2}}
+"""
+
+
+def test_a_step_that_an_earlier_arm_has_finished_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.yaml").write_text(SHARED)
+    spec = TableSpec.load(tmp_path / "t.yaml")
+    assert share_step(spec, "no head", 0, 0) is None  # nothing has run yet
+    for stage in ("align", "reasons"):
+        (spec.run_dir("ours", 0) / stage).mkdir(parents=True)
+        (spec.run_dir("ours", 0) / stage / "stage.json").write_text('{"finished": true}')
+    assert share_step(spec, "ours", 0, 0) is None
+    assert share_step(spec, "ids", 0, 0) is None  # other settings
+    assert share_step(spec, "no head", 0, 0) == spec.run_dir("ours", 0) / "align"
+    assert (spec.run_dir("no head", 0) / "align" / "stage.json").is_file()
+    assert share_step(spec, "no head", 0, 1) is None
+    assert share_step(spec, "no head", 1, 0) is None  # another seed
+    assert share_step(spec, "twin", 0, 1) == spec.run_dir("ours", 0) / "reasons"
+    assert share_step(spec, "twin", 0, 2) is None  # the last step writes the arm's own figures
+    spec.share = False
+    assert share_step(spec, "no head", 0, 0) is None
+    assert not (spec.run_dir("no head", 0) / "align").exists()  # a former link is gone, its target is not
+    assert (spec.run_dir("ours", 0) / "align").is_dir()
