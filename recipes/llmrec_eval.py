@@ -10,6 +10,7 @@ questions; lets simulated users talk back for three turns; writes a blind rating
 from pathlib import Path
 
 from genrec.run import parse_stage, stage_session
+from genrec.run.state import read_state
 from genrec.versions import check
 from llmrec.generative.settings import EvalArguments
 
@@ -20,7 +21,9 @@ def main() -> None:
     """Run the stage."""
     (arguments,) = parse_stage([EvalArguments], CONFIG, __doc__)
     check()
-    with stage_session("eval", arguments, after=("align",)) as session:
+    reasons = read_state(Path(arguments.run_dir) / "reasons")  # the stage may be left out, but not go unnoticed
+    content = str(reasons.get("fingerprint", "")) if reasons.get("finished") else ""
+    with stage_session("eval", arguments, after=("align",), content=content) as session:
         if session.skip:
             return
         from llmrec.generative.judging import judge

@@ -3,9 +3,10 @@
 accelerate launch recipes/llmrec_reasons.py
 accelerate launch recipes/llmrec_reasons.py --reasons reasons.jsonl --conditioning text --backbone smollm2
 
-Reasons come from a file of data_synthesis, or its offline teacher writes them for training interactions. A share of the
-users is held out. `--conditioning` text, vector or both: what the head sees; `--list_only true`: the baseline without
-reasons. Needs <run_dir>/align; writes <run_dir>/reasons.
+Reasons come from a file of data_synthesis, or its offline teacher writes them for training interactions. Two shares of
+the users are held out: the state with the best validation loss is kept, the other share is for stage eval.
+`--conditioning` text, vector or both: what the head sees; `--list_only true`: the baseline without reasons; `--head
+false`: no head, only the reasons that other writers are held against. Needs <run_dir>/align; writes <run_dir>/reasons.
 """
 
 from pathlib import Path
@@ -45,7 +46,8 @@ def main() -> None:
             wanted = CotConfig(max_chains=arguments.max_reasons, max_history=arguments.max_history, style="full")
             synthesize_chains(dataset, wanted, path)
         wait_for_everyone(config.world_size)
-        fine_tune(session, arguments, config, path)
+        if arguments.head:
+            fine_tune(session, arguments, config, path)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class RecSFTTrainer(SFTTrainer):  # type: ignore[misc]
         args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
         kept = self.kept_columns if soft_labels is None else (*self.kept_columns, TEACHER)
         table = labelled_rows(train_dataset, args.max_length, kept)
-        held_out = None if eval_dataset is None else labelled_rows(eval_dataset, args.max_length)
+        held_out = None if eval_dataset is None else labelled_rows(eval_dataset, args.max_length, self.kept_columns)
         self.row_sampler = sampler or _grouped(table, args)
         collator: Any = RecCollator(_pad_id(processing_class), args.pad_to_multiple_of)
         if soft_labels is not None:

@@ -1,7 +1,8 @@
 """How good are reasons, and does answering back help? The work of recipes/llmrec_eval.py.
 
-Each writer is asked the same questions: held-out reasons for BLEU-4 and ROUGE-L, test users' lists for reason accuracy
-before and after the checker. Then simulated users talk for a few turns.
+Each writer is asked the same questions: to explain the items of held-out reasons (BLEU-4, ROUGE-L) and to choose them
+among others; to list items for test users (HR, NDCG, reason accuracy, before and after the checker). A prompted model
+is slow and gets fewer of them. Then simulated users talk for a few turns.
 """
 
 from __future__ import annotations
@@ -19,20 +20,27 @@ from genrec.llm.chat import load_chat
 from genrec.metrics.report.schema import json_values
 from genrec.run import Session
 from genrec.run.arguments import settings_of
-from llmrec.generative.alignment.train import nearest_items
+from genrec.run.state import read_state
 from llmrec.generative.folder import open_recommender
 from llmrec.generative.metrics.sheet import write_sheet
 from llmrec.generative.metrics.simulator import gain_table, simulate
 from llmrec.generative.metrics.text import text_table
+from llmrec.generative.metrics.written import accuracy_table, choice_accuracy, ranking_of_lists
 from llmrec.generative.reasons import SPLIT_SEED
 from llmrec.generative.recommender import GenerativeRecommender
 from llmrec.generative.settings import EvalArguments
 from llmrec.generative.stages import report
 from llmrec.generative.writing.answer import Reasoned
-from llmrec.generative.writing.examples import ReasonExample, candidates_of, held_out, read_reasons
-from llmrec.generative.writing.grounding import accuracy
+from llmrec.generative.writing.examples import (
+    TEST,
+    ReasonExample,
+    candidates_of,
+    read_reasons,
+    retrieved_for,
+    user_parts,
+)
 from llmrec.generative.writing.tuned import MANIFEST, load_head
-from llmrec.generative.writing.writers import AttentionWriter, ChatWriter, Question, RuleWriter, Writer
+from llmrec.generative.writing.writers import AttentionWriter, ChatWriter, Question, RuleWriter, Writer, written
 
 Row = dict[str, Any]
 
@@ -42,23 +50,30 @@ def judge(session: Session, arguments: EvalArguments) -> Path:
     a, root = arguments, session.folder.parent
     dataset, made = Dataset.load(root / "align" / "data"), open_recommender(root / "align")
     references = _references(root, dataset, a)
-    test = dataset.split().test
-    asked = [_question(made, history) for history in test.sample(a.list_users, a.seed).histories]
-    rows, examples = [], []
+    test, rows, examples = dataset.split().test, list[Row](), list[dict[str, str]]()
+    listed = test.sample(a.list_users, a.seed)
+    asked = [_question(made, history) for history in listed.histories]
     for writer in writers(root, made, a):
-        lists = [writer.write(question) for question in asked]
-        row = {"system": writer.name, "stage": "eval", "mode": "reasons", "seed": a.seed, "n_users": len(asked)}
-        rows.append(row | accuracy_table(made, asked, lists) | _text_figures(writer, references, made, a.seed))
+        most = a.chat_users if isinstance(writer, ChatWriter) else None
+        some, lists = asked[:most], written(writer, asked[:most])
+        row = {"system": writer.name, "stage": "eval", "mode": "reasons", "seed": a.seed, "n_users": len(some)}
+        row |= accuracy_table(made.checker, some, lists)
+        row |= ranking_of_lists(made.checker, some, lists, listed.targets[:most].tolist())
+        rows.append(row | _text_figures(writer, references[:most], made, a.seed))
         rows[-1]["writer_failures"] = int(getattr(writer, "failures", 0))
-        examples += _rated(writer.name, made, asked, lists, a.rated)
+        examples += _rated(writer.name, made, some, lists, a.rated)
     rows += feedback_rows(made, test.sample(a.simulated_users, a.seed), a)
     write_sheet(session.folder, examples, a.seed)
     write_json(session.folder / "rows.json", json_values(rows))
     ranking = read_json(root / "align" / "rows.json")
     protocol = {
+        "reason accuracy": "reason_accuracy_own is the writer's: every claim true, one of the item itself; _checked is "
+        "judged by the checker that made the repair, so it says what is shown and not who writes well",
         "max_history": read_json(root / "align" / "stage.json")["settings"]["max_history"],
-        "reasons": f"{len(references)} held-out reasons; lists of {len(asked)} test users",
-        "feedback": f"{a.simulated_users} simulated users who know their target and never name it, {a.turns} turns",
+        "reasons": f"{len(references)} reasons of held-out users, each for a given item; lists of {len(asked)} test "
+        "users, 5 of 20 retrieved items; a prompted model sees the first n_users of both",
+        "feedback": f"{a.simulated_users} simulated users who know their target and never name it, {a.turns} turns; "
+        "HR counts users satisfied so far, so the gain that counts is the one over turning pages",
     }
     return report(session, dataset, [*ranking, *rows], settings_of(a), protocol, a.results)
 
@@ -73,34 +88,21 @@ def writers(root: Path, made: GenerativeRecommender, a: EvalArguments) -> list[W
     return found
 
 
-def accuracy_table(made: GenerativeRecommender, asked: Sequence[Question], lists: Sequence[Sequence[Reasoned]]) -> Row:
-    """Reason accuracy before and after the checker, and what the checker had to do."""
-    before, after, kept, rewritten, dropped = [], [], 0, 0, 0
-    for question, rows in zip(asked, lists, strict=True):
-        found = made.checker.check(rows, question.retrieved, question.history)
-        before += [row.claims for row in found.kept] + [[] for _ in found.dropped]
-        after += [made.checker.claims(row.item, row.reason, question.history) for row in found.kept]
-        kept, dropped = kept + len(found.kept), dropped + len(found.dropped)
-        rewritten += sum(row.rewritten for row in found.kept)
-    total = max(kept + dropped, 1)
-    return {
-        "reason_accuracy": accuracy(before),
-        "reason_accuracy_own": accuracy(before, own=True),
-        "reason_accuracy_checked": accuracy(after),
-        "reason_accuracy_own_checked": accuracy(after, own=True),
-        "item_accuracy": kept / total,
-        "rewritten_share": rewritten / total,
-        "dropped_share": dropped / total,
-    }
-
-
 def feedback_rows(made: GenerativeRecommender, users: Targets, a: EvalArguments) -> list[Row]:
-    """HR@10 before and after 1 ... turns messages; without constraints as an ablation."""
+    """HR@10 before and after 1 ... turns messages, of the control that turns pages, and without constraints."""
+    names = {
+        "paging": "feedback: none, the next page",
+        "words": "feedback: constraints and vector",
+        "vector": "feedback: vector only",
+    }
+    found = {mode: simulate(made, users, a.turns, 10, mode) for mode in names}
     rows = []
-    for name, vector_only in (("feedback: constraints and vector", False), ("feedback: vector only", True)):
-        table = gain_table(simulate(made, users, a.turns, 10, vector_only).ranks)
+    for mode, name in names.items():
         head = {"system": name, "stage": "eval", "mode": "feedback", "seed": a.seed, "n_users": len(users)}
-        rows.append(head | table)
+        table = gain_table(found[mode].ranks, 10, None if mode == "paging" else found["paging"].ranks)
+        total = max(sum(found[mode].kinds.values()), 1)
+        said = {f"said_{kind.replace(' ', '_')}": n / total for kind, n in sorted(found[mode].kinds.items())}
+        rows.append(head | table | said)
     return rows
 
 
@@ -113,31 +115,32 @@ def _question(made: GenerativeRecommender, history: Any) -> Question:
 
 
 def _references(root: Path, dataset: Dataset, a: EvalArguments) -> list[ReasonExample]:
-    """Held-out reasons of the reasons stage; [] where it did not run."""
-    path, manifest = root / "reasons" / "stage.json", root / "reasons" / MANIFEST
-    if not manifest.is_file():
+    """Reasons of the test users of stage reasons, whether a head was trained or not; [] where the stage did not run."""
+    state = read_state(root / "reasons")
+    if not state.get("finished"):
         return []
-    given = read_json(path)["settings"].get("reasons")
-    examples = read_reasons(given or root / "reasons" / "reasons.jsonl", dataset, dataset.split())
-    out = held_out(examples, float(read_json(manifest)["held_out"]), SPLIT_SEED)
-    kept = [example for example, is_out in zip(examples, out, strict=True) if is_out]
+    settings = state["settings"]
+    examples = read_reasons(settings.get("reasons") or root / "reasons" / "reasons.jsonl", dataset, dataset.split())
+    parts = user_parts(examples, float(settings["held_out"]), SPLIT_SEED)
+    kept = [example for example, part in zip(examples, parts, strict=True) if part == TEST]
     order = np.random.default_rng(a.seed).permutation(len(kept))[: a.text_users]
     return [kept[i] for i in order]
 
 
 def _text_figures(writer: Writer, references: list[ReasonExample], made: GenerativeRecommender, seed: int) -> Row:
-    """BLEU-4 and ROUGE-L of the first reason written where the truth is among the candidates."""
+    """BLEU-4 and ROUGE-L of reasons for the very item the reference explains; apart, how often that item is chosen."""
     if not references:
         return {}
-    near = nearest_items(made.heads.texts.numpy(), 10)
-    texts = []
-    for example in references:
-        candidates = candidates_of(example, near, 5, seed)
-        if isinstance(writer, (RuleWriter, AttentionWriter)):  # they explain the first, whatever it is
-            candidates = [example.target, *(i for i in candidates if i != example.target)]
-        rows = writer.write(Question(example.history, candidates, (), 1))
-        texts.append(rows[0].reason if rows else "")
-    return text_table(texts, [example.reason for example in references])
+    lists = written(writer, [Question(e.history, [e.target], (), 1) for e in references])
+    table = text_table([rows[0].reason if rows else "" for rows in lists], [e.reason for e in references])
+    retrieved = retrieved_for(made.heads, references, made.pool)
+    few = [candidates_of(e, found, 5, seed) for e, found in zip(references, retrieved, strict=True)]
+    chosen = written(writer, [Question(e.history, c, (), 1) for e, c in zip(references, few, strict=True)])
+    return table | {
+        "n_texts": len(references),
+        "choice_accuracy": choice_accuracy(made.records, chosen, [e.target for e in references]),
+        "choice_chance": float(np.mean([1 / len(c) for c in few])),
+    }
 
 
 def _rated(

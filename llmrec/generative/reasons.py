@@ -15,10 +15,17 @@ from genrec.posttrain.callbacks import JsonlHistory, ThroughputCallback
 from genrec.run import Session
 from genrec.run.checkpoints import remove_checkpoints
 from llmrec.generative.alignment.heads import AlignmentHeads
-from llmrec.generative.alignment.train import nearest_items
 from llmrec.generative.records import Records
 from llmrec.generative.settings import ReasonsArguments
-from llmrec.generative.writing.examples import ReasonExample, candidates_of, held_out, read_reasons
+from llmrec.generative.writing.examples import (
+    TRAIN,
+    VALID,
+    ReasonExample,
+    candidates_of,
+    read_reasons,
+    retrieved_for,
+    user_parts,
+)
 from llmrec.generative.writing.prompt import SYSTEM
 from llmrec.generative.writing.rows import LIST_ONLY_REASON, RowMaker, vectors_of
 from llmrec.generative.writing.trainer import ReasonTrainer
@@ -29,7 +36,7 @@ SPLIT_SEED = 5
 
 
 def fine_tune(session: Session, arguments: ReasonsArguments, config: Any, reasons: Path) -> None:
-    """Train the head on the reasons of training users and save it.
+    """Train the head on the reasons of training users and save its best state on those of validation users.
 
     Args:
         session: the running stage.
@@ -40,21 +47,25 @@ def fine_tune(session: Session, arguments: ReasonsArguments, config: Any, reason
     a, align = arguments, session.folder.parent / "align"
     dataset, heads = Dataset.load(align / "data"), AlignmentHeads.load(align)
     examples = read_reasons(reasons, dataset, dataset.split())
-    kept = [e for e, out in zip(examples, held_out(examples, a.held_out, SPLIT_SEED), strict=True) if not out]
+    parts = user_parts(examples, a.held_out, SPLIT_SEED)
+    train, valid = ([e for e, at in zip(examples, parts, strict=True) if at == part] for part in (TRAIN, VALID))
     records = Records(dataset.catalogue)
-    model, tokenizer = _backbone(a, records, kept, config.seed)
+    model, tokenizer = _backbone(a, records, train, config.seed)
     if a.conditioning != "text":
-        add_projector(model, tokenizer, heads.config.width, config.seed)
+        add_projector(model, tokenizer, heads.width, config.seed)
     maker = RowMaker(records, tokenizer, a.conditioning, a.max_history)
-    rows = training_rows(kept, maker, heads, a, config.seed)
+    rows, held_out = (head_rows(some, maker, heads, a, config.seed) for some in (train, valid))
     session.facts |= {
         "reasons": len(examples),
         "rows": len(rows),
+        "validation_rows": len(held_out),
         "parameters": sum(p.numel() for p in model.parameters()),
     }
     config.output_dir = str(session.folder)
+    config.eval_strategy, config.eval_steps, config.load_best_model_at_end = "steps", config.save_steps, True
+    config.metric_for_best_model, config.greater_is_better = "eval_loss", False
     trainer = ReasonTrainer(
-        model, config, rows, processing_class=tokenizer, peft_config=_adapter(a),
+        model, config, rows, held_out, processing_class=tokenizer, peft_config=adapter(a),
         callbacks=[ThroughputCallback(), JsonlHistory(session.folder / "log.jsonl")],
     )  # fmt: skip
     trainer.train(resume_from_checkpoint=session.resume_from)
@@ -62,17 +73,19 @@ def fine_tune(session: Session, arguments: ReasonsArguments, config: Any, reason
         _finish(session, a, trainer, tokenizer)
 
 
-def training_rows(
+def head_rows(
     examples: list[ReasonExample], maker: RowMaker, heads: AlignmentHeads, arguments: ReasonsArguments, seed: int
 ) -> Any:
-    """Table of list questions with their answers; with vectors where the head is conditioned on them."""
+    """Table of list questions with their answers; with vectors where the head is conditioned on them.
+
+    One question in four shows the target alone: the head also learns to explain an item that it is given.
+    """
     from datasets import Dataset as RowTable
 
-    near = nearest_items(heads.texts.numpy(), arguments.shown + arguments.max_history)
-    items = heads.item_vectors()
-    rows = []
-    for example in examples:
-        candidates = candidates_of(example, near, arguments.shown, seed)
+    items, rows = heads.item_vectors(), []
+    alone = np.random.default_rng(seed).random(len(examples)) < 0.25
+    for example, retrieved, is_alone in zip(examples, retrieved_for(heads, examples), alone, strict=True):
+        candidates = candidates_of(example, retrieved, 1 if is_alone else arguments.shown, seed)
         text = LIST_ONLY_REASON if arguments.list_only else example.reason
         row: dict[str, Any] = maker.row(maker.prompt(example.history, candidates), maker.answer(example.target, text))
         if maker.conditioning != "text":
@@ -94,13 +107,17 @@ _SHAPE = (
 )
 
 
-def _adapter(a: ReasonsArguments) -> Any:
-    """LoRA on all linear layers, with the projector trained whole."""
+def adapter(a: ReasonsArguments) -> Any:
+    """LoRA on all linear layers, with the projector trained whole; None without LoRA.
+
+    PEFT trains a copy of what it saves. Only the layers are copied, not the `VectorPrompt` around them: the hook on the
+    embedding is bound to that one and reaches the copy through it.
+    """
     if not a.use_lora:
         return None
     from peft import LoraConfig
 
-    saved = None if a.conditioning == "text" else ["vector_prompt"]
+    saved = None if a.conditioning == "text" else ["vector_prompt.project"]
     return LoraConfig(
         r=a.lora_rank, lora_alpha=a.lora_alpha, target_modules="all-linear", exclude_modules=r".*vector_prompt.*",
         modules_to_save=saved, task_type="CAUSAL_LM",
@@ -115,7 +132,7 @@ def _finish(session: Session, a: ReasonsArguments, trainer: Any, tokenizer: Any)
     manifest = {
         name: getattr(a, name) for name in ("conditioning", "max_history", "shown", "held_out", "list_only", "backbone")
     }
-    session.facts |= {"steps": int(trainer.state.global_step)}
+    session.facts |= {"steps": int(trainer.state.global_step), "best_validation_loss": trainer.state.best_metric}
     save_head(session.folder, model.eval(), tokenizer, manifest)
     write_whole(session.folder / "README.md", card(manifest))
     remove_checkpoints(session.folder)

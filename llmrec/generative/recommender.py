@@ -161,7 +161,7 @@ class GenerativeRecommender:
 
     def _items(self, item_ids: Sequence[str]) -> list[NDArray[np.float32]]:
         """Vectors of items by id; ids that the catalogue does not know are left out."""
-        known = {record.item_id: record.item for record in self.records.all} if item_ids else {}
+        known = self.records.items
         return [self.vectors[known[i]] for i in item_ids if i in known]
 
     def _texts(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:

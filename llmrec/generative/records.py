@@ -8,17 +8,22 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genrec.data.catalogue import Catalogue
 
 Words = tuple[str, ...]
+_TOKEN = re.compile(r"[^\W_]+(?:['’`´][^\W_]+)*(?:\.\d+)?")
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?")
+_QUOTED = re.compile(r'(?<!\d)["“«‹]([^"”»›]{1,200})["”»›]')
 _APOSTROPHES = re.compile(r"['’`´]")
-MAX_VALUE_WORDS = 6
+MAX_VALUE_WORDS, MAX_TITLE_WORDS = 6, 30
 PRICE_COLUMNS = ("price",)
 _COMMON_WORDS = """
 a an and are as at be but by for from had has have i if in into is it its like more most my new no not of off on one
@@ -32,6 +37,11 @@ def words(text: str) -> Words:
     """Case-folded words without punctuation; numbers keep their decimals: "L'Oreal 5.5 oz" -> loreal, 5.5, oz."""
     plain = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", text)).casefold()
     return tuple(_WORD.findall(plain))
+
+
+def quoted(text: str) -> list[str]:
+    """What stands between quotation marks; the sign of inches behind a number opens none."""
+    return [part for part in _QUOTED.findall(text) if words(part)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,23 @@ class Record:
     vocabulary: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Name:
+    """A known name in a text: an item's title or a value.
+
+    Attributes:
+        start: its first character.
+        end: behind its last one.
+        key: its words.
+        means: dense item whose title it is, or a value.
+    """
+
+    start: int
+    end: int
+    key: Words
+    means: int | Value
+
+
 class Records:
     """Records of a catalogue, and which words name which value.
 
@@ -82,6 +109,33 @@ class Records:
 
     def __getitem__(self, item: int) -> Record:
         return self.all[item]
+
+    @cached_property
+    def items(self) -> dict[str, int]:
+        """Dense items by their ids."""
+        return {record.item_id: record.item for record in self.all}
+
+    @cached_property
+    def prices(self) -> NDArray[np.float64]:
+        """Prices (V,), NaN where unknown."""
+        return np.array([np.nan if record.price is None else record.price for record in self.all])
+
+    @cached_property
+    def years(self) -> NDArray[np.float64]:
+        """Years (V,), NaN where unknown."""
+        return np.array([np.nan if record.year is None else record.year for record in self.all])
+
+    def holders(self, key: Words) -> list[int]:
+        """Dense items that have a value, given by its words."""
+        return self._holders.get(key, [])
+
+    @cached_property
+    def _holders(self) -> dict[Words, list[int]]:
+        found: dict[Words, list[int]] = {}
+        for record in self.all:
+            for key in record.values:
+                found.setdefault(key, []).append(record.item)
+        return found
 
     @cached_property
     def lexicon(self) -> dict[Words, Value]:
@@ -111,12 +165,29 @@ class Records:
 
     def titles_in(self, text: str, least_words: int = 2) -> list[int]:
         """Items whose whole title stands in a text; one-word titles only where they are quoted."""
-        keys = runs(words(text), self.titles, 30)
-        quoted = {words(part) for part in re.findall(r'["“«‹]([^"”»›]{1,200})["”»›]', text)}
-        return [self.titles[key] for key in keys if len(key) >= least_words or key in quoted]
+        keys = runs(words(text), self.titles, MAX_TITLE_WORDS)
+        marked = {words(part) for part in quoted(text)}
+        return [self.titles[key] for key in keys if len(key) >= least_words or key in marked]
+
+    @cached_property
+    def names(self) -> dict[Words, int | Value]:
+        """What a message can mean by its words: values, and items by titles of two words and more."""
+        titles = {key: item for key, item in self.titles.items() if len(key) > 1}
+        return {**self.lexicon, **titles}
+
+    def names_in(self, text: str) -> list[Name]:
+        """Known names in a text with their places, longest first at each place, none inside another."""
+        tokens = [(word, *found.span()) for found in _TOKEN.finditer(text) for word in words(found[0])]
+        said = [word for word, _, _ in tokens]
+        found, at = [], 0
+        for key in runs(said, self.names, MAX_TITLE_WORDS):
+            at = next(n for n in range(at, len(said)) if tuple(said[n : n + len(key)]) == key)
+            found.append(Name(tokens[at][1], tokens[at + len(key) - 1][2], key, self.names[key]))
+            at += len(key)
+        return found
 
 
-def runs(text: Sequence[str], known: dict[Words, Any], longest: int) -> list[Words]:
+def runs(text: Sequence[str], known: Container[Words], longest: int) -> list[Words]:
     """Keys of `known` that occur as runs of words, left to right, longest first, without overlap."""
     found, at = [], 0
     while at < len(text):

@@ -32,7 +32,8 @@ class AlignArguments(StageArguments):
     eval_every: int = field(default=1, metadata={"help": "Epochs between validations."})
     valid_users: int = field(default=1000, metadata={"help": "Users of the validation sample; -1 = all."})
     baselines: bool = field(default=True, metadata={"help": "Also judge Popularity, CE-SASRec and LightGCN."})
-    baseline_epochs: int = field(default=20, metadata={"help": "Epochs of CE-SASRec and LightGCN."})
+    sasrec: str | None = field(default=None, metadata={"help": "CE-SASRec's settings: a train.yaml of its recipe."})
+    baseline_epochs: int = field(default=0, metadata={"help": "Instead of the baselines' own epochs; 0 = their own."})
     results: str | None = field(default=None, metadata={"help": "Also write metrics.json here."})
     seed: int = field(default=0, metadata={"help": "Seed of weights, order and negatives."})
 
@@ -43,7 +44,14 @@ class AlignArguments(StageArguments):
 
     def heads(self) -> HeadsConfig:
         """Shape of the heads."""
-        return HeadsConfig(self.width, self.hidden, self.features, temperature=self.temperature, dropout=self.dropout)
+        return HeadsConfig(
+            self.width,
+            self.hidden,
+            self.features,
+            temperature=self.temperature,
+            dropout=self.dropout,
+            aligned=self.align,
+        )
 
     def fit(self) -> FitConfig:
         """Options of the loop."""
@@ -63,14 +71,14 @@ class AlignArguments(StageArguments):
 class ReasonsArguments(StageArguments):
     """Fine-tuning of the generative head on reasons."""
 
+    head: bool = field(default=True, metadata={"help": "Train the head (ablation: false = reasons alone, no head)."})
     reasons: str | None = field(
         default=None,
         metadata={"help": "File of reasons (JSON lines of data_synthesis: chains or kind reasons); none = make them."},
     )
-    max_reasons: int = field(default=600, metadata={"help": "Reasons made when there is no file."})
-    held_out: float = field(default=0.1, metadata={"help": "Share of users whose reasons are kept for evaluation."})
+    max_reasons: int = field(default=2000, metadata={"help": "Reasons made when there is no file."})
+    held_out: float = field(default=0.1, metadata={"help": "Share of users for validation, and again for test."})
     shown: int = field(default=5, metadata={"help": "Retrieved items that a prompt shows; the target is one of them."})
-    listed: int = field(default=1, metadata={"help": "Items of a written list in training."})
     max_history: int = field(default=5, metadata={"help": "Latest items of a history in a prompt."})
     conditioning: str = field(default="both", metadata={"help": "What the head is conditioned on: text, vector, both."})
     list_only: bool = field(default=False, metadata={"help": "Train on lists without reasons (baseline)."})
@@ -89,10 +97,10 @@ class ReasonsArguments(StageArguments):
         super().__post_init__()
         if self.conditioning not in CONDITIONINGS:
             raise ValueError(f"conditioning is {self.conditioning!r}; it must be one of {', '.join(CONDITIONINGS)}")
-        if not 0 < self.held_out < 1:
-            raise ValueError(f"held_out must be in (0, 1), got {self.held_out}")
-        if not 1 <= self.listed <= self.shown:
-            raise ValueError(f"listed must be 1 ... shown, got {self.listed} of {self.shown}")
+        if not 0 < self.held_out < 0.5:
+            raise ValueError(f"held_out must be in (0, 0.5), as validation and test take it each, got {self.held_out}")
+        if self.shown < 1:
+            raise ValueError(f"shown must be at least 1 item, got {self.shown}")
 
 
 @dataclass
@@ -100,8 +108,9 @@ class EvalArguments(StageArguments):
     """Ranking, text quality, reason accuracy, gain after feedback."""
 
     chat: str | None = field(default=None, metadata={"help": "Judge a prompted chat model too, see genrec.llm.chat."})
+    chat_users: int = field(default=50, metadata={"help": "Users that a chat model gets, as it is slow."})
     text_users: int = field(default=64, metadata={"help": "Held-out reasons that are written anew."})
-    list_users: int = field(default=200, metadata={"help": "Test users whose reasons are checked."})
+    list_users: int = field(default=100, metadata={"help": "Test users whose lists are ranked and checked."})
     simulated_users: int = field(default=300, metadata={"help": "Test users who talk back."})
     turns: int = field(default=3, metadata={"help": "Turns of feedback."})
     max_new_tokens: int = field(default=128, metadata={"help": "Longest written list, in tokens."})

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,10 @@ from numpy.typing import NDArray
 from genrec.backbones.popularity import Popularity
 from genrec.backbones.protocol import IdModel
 from genrec.backbones.rank import evaluate_id_model, rank_id_model
-from genrec.backbones.sasrec import SASRec, SASRecConfig
-from genrec.backbones.train import fit_id_model
 from genrec.data import Dataset, load_dataset
 from genrec.data.files import read_json, write_json, write_whole
 from genrec.data.split import Split
 from genrec.fetch import cache_folder
-from genrec.fit.alone import AloneAccelerator
-from genrec.fit.config import FitConfig
-from genrec.fit.loop import fit
 from genrec.llm.encoders import load_encoder
 from genrec.metrics.figures import ranking_figures
 from genrec.metrics.ranking import ranking_table
@@ -38,42 +32,13 @@ from genrec.run import Session
 from genrec.run.arguments import settings_of
 from genrec.run.estimate import Estimate, estimate
 from genrec.run.provenance import provenance
+from llmrec.generative.alignment.baselines import baselines
 from llmrec.generative.alignment.heads import AlignmentHeads
-from llmrec.generative.alignment.lightgcn import LightGCN
 from llmrec.generative.alignment.train import train_heads
 from llmrec.generative.folder import MANIFEST
 from llmrec.generative.settings import AlignArguments
 
 Row = dict[str, Any]
-
-
-@dataclass
-class RawTexts:
-    """Cosines of raw text vectors: what is left without alignment.
-
-    Attributes:
-        unit: (V, D) text vectors of length 1.
-        decay: weight of an item relative to the one after it.
-    """
-
-    unit: NDArray[np.float32]
-    decay: float = 0.8
-
-    @property
-    def num_items(self) -> int:
-        """V."""
-        return len(self.unit)
-
-    def score_histories(self, histories: Any) -> Any:
-        """Cosines (n, V)."""
-        import torch
-
-        users = np.zeros((len(histories), self.unit.shape[1]), dtype=np.float32)
-        for row, history in enumerate(histories):
-            if len(history):
-                users[row] = (self.decay ** np.arange(len(history) - 1, -1, -1)) @ self.unit[history]
-        norms = np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-12)
-        return torch.from_numpy((users / norms) @ self.unit.T)
 
 
 def prepare(arguments: AlignArguments, folder: Path, is_main: bool) -> tuple[Dataset, Split, NDArray[np.float32]]:
@@ -109,8 +74,7 @@ def align(session: Session, arguments: AlignArguments) -> Path:
     if not session.is_main:
         return session.folder
     heads.save(session.folder)
-    own: IdModel = heads if a.align else RawTexts(heads.texts.numpy())
-    return _judged(session, a, dataset, split, own)
+    return _judged(session, a, dataset, split, heads)
 
 
 def estimate_align(arguments: AlignArguments) -> Estimate:
@@ -126,7 +90,8 @@ def _judged(session: Session, a: AlignArguments, dataset: Dataset, split: Split,
     """Rows of the baselines and of the heads; rows.json, ranks.npz and the report."""
     name = {"both": "LLMRec", "text": "LLMRec, texts only", "id": "InfoNCE without LLM vectors"}[a.features]
     popularity: dict[str, IdModel] = {"Popularity": Popularity(split.popularity(dataset.num_items))}
-    models = baselines(dataset, split, a) if a.baselines else popularity
+    trained, costs = baselines(dataset, split, a) if a.baselines else ({}, {})
+    models = popularity | trained
     models[name if a.align else "LLMRec without alignment"] = own
     rows: list[Row] = []
     ranks: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -137,30 +102,13 @@ def _judged(session: Session, a: AlignArguments, dataset: Dataset, split: Split,
             split.test, found.ranks, found.items, found.ranks_unseen,
             num_items=dataset.num_items, popularity=split.popularity(dataset.num_items),
         )  # fmt: skip
-        rows.append(head | figures)
+        rows.append(head | figures | costs.get(system, {}))
         ranks = found.ranks
     buffer = io.BytesIO()
     np.savez(buffer, users=split.test.users, ranks=ranks)
     write_whole(session.folder / "ranks.npz", buffer.getvalue())
     write_json(session.folder / "rows.json", json_values(rows))
     return report(session, dataset, rows, settings_of(a), {"max_history": a.max_history}, a.results)
-
-
-def baselines(dataset: Dataset, split: Split, a: AlignArguments) -> dict[str, IdModel]:
-    """Popularity, CE-SASRec and LightGCN, trained on the same interactions."""
-    config = FitConfig(epochs=a.baseline_epochs, learning_rate=3e-3, eval_every=2, patience=3, seed=a.seed)
-    sasrec = SASRec(dataset.num_items, SASRecConfig(width=64, dropout=0.3, max_history=50), a.seed)
-    fit_id_model(sasrec, split, config, valid_users=1000, progress=True, accelerator=AloneAccelerator())
-    graph = LightGCN(split.train, dataset.num_items, seed=a.seed)
-    valid = split.valid.sample(1000, a.seed)
-    options = FitConfig(
-        epochs=a.baseline_epochs, batch_size=2048, learning_rate=1e-2, eval_every=2, patience=3, seed=a.seed
-    )
-    fit(
-        graph, range(len(graph.edges)), graph.collate, lambda: ranking_table(evaluate_id_model(graph, valid), (10,)),
-        options, progress=True, accelerator=AloneAccelerator(),
-    )  # fmt: skip
-    return {"Popularity": Popularity(split.popularity(dataset.num_items)), "SASRec (CE)": sasrec, "LightGCN": graph}
 
 
 def report(

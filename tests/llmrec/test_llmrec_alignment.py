@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from genrec.data import load_dataset
 from genrec.data.split import leave_one_out
 from genrec.fit.alone import AloneAccelerator
 from genrec.fit.config import FitConfig
 from llmrec.generative.alignment.heads import AlignmentHeads, HeadsConfig, left_padded
 from llmrec.generative.alignment.lightgcn import LightGCN, bpr, normalised_graph
 from llmrec.generative.alignment.losses import false_negative_mask, symmetric_info_nce
-from llmrec.generative.alignment.train import Events, nearest_items, train_heads
+from llmrec.generative.alignment.train import Events, nearest_items, negative_pool, popular_items, train_heads
 
 EYE = torch.eye(2)
 
@@ -74,6 +75,33 @@ def test_hard_negatives_are_near_and_never_chosen() -> None:
     assert set(batch["hard"].flatten().tolist()) <= {2, -1}  # 0, 1 and 3 were chosen
 
 
+def test_popular_items_are_drawn_from_training_and_never_are_the_item_itself() -> None:
+    pool = popular_items([np.array([0, 1, 1]), np.array([1])], 4, 50, 0)
+    assert pool.shape == (4, 50)
+    assert set(pool.flatten().tolist()) == {-1, 0, 1}  # 2 and 3 were never chosen
+    assert 0 not in pool[0]
+    assert (pool[2] == 1).mean() > 0.5  # three of four events
+
+
+def test_the_same_seed_gives_the_same_heads() -> None:
+    made = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        made.append(AlignmentHeads(EYE.numpy(), HeadsConfig(features="id"), seed=3))
+    for one, other in zip(*(heads.parameters() for heads in made), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_heads_of_ids_alone_never_learn_from_texts() -> None:
+    split, rng = toy_split(), np.random.default_rng(0)
+    pools = [
+        negative_pool(AlignmentHeads(rng.normal(size=(16, 8)), HeadsConfig(features=features)), split, 8, 0)
+        for features in ("id", "id", "text", "text")
+    ]
+    np.testing.assert_array_equal(pools[0], pools[1])
+    assert (pools[2] != pools[3]).any()
+
+
 def toy_split():
     rng = np.random.default_rng(0)
     histories = []
@@ -128,7 +156,80 @@ def test_lightgcn_scores_users_it_knows_and_others_by_their_history() -> None:
     assert scores[1].tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize(("changes", "match"), [({"features": "x"}, "choose one"), ({"decay": 0.0}, "decay")])
+def test_without_alignment_the_cosines_of_texts_rank_and_nothing_is_learnt(tmp_path: Path) -> None:
+    texts = np.array([[2, 0], [0, 3], [1, 1], [3, 4]], dtype=np.float32)
+    AlignmentHeads(texts, HeadsConfig(aligned=False)).save(tmp_path)
+    heads = AlignmentHeads.load(tmp_path)
+    assert list(heads.parameters()) == []
+    assert heads.width == 2
+    # the mean of items 1 and 0, decayed: (1, 0.8), length sqrt(1.64)
+    user = np.array([1.0, 0.8]) / 1.64**0.5
+    np.testing.assert_allclose(heads.encode([np.array([1, 0])])[0], user, atol=1e-6)
+    unit = np.array([[1, 0], [0, 1], [0.5**0.5, 0.5**0.5], [0.6, 0.8]])
+    np.testing.assert_allclose(heads.score_histories([np.array([1, 0])])[0], unit @ user, atol=1e-6)
+    np.testing.assert_allclose(heads.place_texts([[0.0, 5.0], [0.0, 0.0]]), [[0, 1], [0, 0]])
+
+
+def test_the_kept_table_follows_the_weights() -> None:
+    heads = AlignmentHeads(np.eye(4, dtype=np.float32), HeadsConfig(width=3, hidden=5))
+    before, step = heads.item_vectors(), torch.optim.AdamW(heads.parameters(), lr=0.1)
+    heads.item_table().square().sum().backward()
+    step.step()
+    after = heads.item_vectors()
+    assert np.abs(before - after).max() > 1e-3
+    assert heads.kept_table() is heads.kept_table()
+    heads.load_state_dict(AlignmentHeads(np.eye(4, dtype=np.float32), heads.config).state_dict())
+    np.testing.assert_array_equal(heads.item_vectors(), before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"features": "x"}, "choose one"), ({"decay": 0.0}, "decay"),
+        ({"aligned": False, "features": "id"}, "without alignment"),
+    ],
+)  # fmt: skip
 def test_shapes_out_of_range_are_refused(changes: dict, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         HeadsConfig(**changes)
+
+
+def test_an_opened_recommender_without_alignment_ranks_as_its_ranking_row_does(tmp_path: Path) -> None:
+    from genrec.run import Session
+    from llmrec.generative.feedback.wishes import Wishes
+    from llmrec.generative.folder import open_recommender
+    from llmrec.generative.settings import AlignArguments
+    from llmrec.generative.stages import align
+
+    folder = tmp_path / "align"
+    arguments = AlignArguments(dataset="toy", encoder="hash", align=False, baselines=False, run_dir=str(tmp_path))
+    align(Session("align", folder, False, None, True), arguments)
+    ranks, made = np.load(folder / "ranks.npz"), open_recommender(folder, pool=10)
+    test = load_dataset("toy").split().test
+    texts = made.heads.texts.numpy()
+    for user in range(5):
+        history = test.histories[user]
+        mean = (0.8 ** np.arange(len(history) - 1, -1, -1)) @ texts[history]
+        scores = texts @ (mean / np.linalg.norm(mean))
+        found, listed, _ = made.retrieve(history.tolist(), Wishes())
+        allowed = np.setdiff1d(np.arange(len(texts)), history)
+        np.testing.assert_allclose(listed, np.sort(scores[allowed])[::-1][:10], atol=1e-5)
+        place = ranks["ranks"][user]
+        assert place == int((scores > scores[test.targets[user]] + 1e-6).sum()) or place < 0
+        assert not set(found) & set(history.tolist())
+
+
+def test_sasrec_is_trained_at_its_own_settings() -> None:
+    from genrec.backbones.sasrec import SASRecConfig
+    from llmrec.generative.alignment.baselines import sasrec_settings
+    from llmrec.generative.settings import AlignArguments
+
+    root = Path(__file__).parents[2]
+    own = sasrec_settings(AlignArguments(sasrec=str(root / "recipes/configs/sasrec/ml1m/train.yaml")))
+    assert (own.shape(SASRecConfig).width, own.fit().epochs, own.fit().schedule) == (128, 50, "cosine")
+    for wrong, match in (
+        ("nowhere.yaml", "no file"),
+        (str(root / "recipes/configs/llmrec/ml1m/align.yaml"), "holds no"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            sasrec_settings(AlignArguments(sasrec=wrong))

@@ -16,7 +16,20 @@ from genrec.data.errors import DataError
 from genrec.llm.backbones import TinyConfig, load_backbone
 from llmrec.generative.alignment.heads import AlignmentHeads, HeadsConfig
 from llmrec.generative.metrics.sheet import read_ratings, write_sheet
-from llmrec.generative.writing.examples import ReasonExample, candidates_of, held_out, read_reasons
+from llmrec.generative.reasons import adapter
+from llmrec.generative.settings import ReasonsArguments
+from llmrec.generative.writing.answer import Reasoned
+from llmrec.generative.writing.examples import (
+    TEST,
+    TRAIN,
+    VALID,
+    ReasonExample,
+    candidates_of,
+    read_reasons,
+    retrieved_for,
+    user_parts,
+)
+from llmrec.generative.writing.grounding import GroundingChecker
 from llmrec.generative.writing.rows import RowMaker, vectors_of
 from llmrec.generative.writing.trainer import VectorCollator, vector_prompt
 from llmrec.generative.writing.tuned import TunedWriter, add_projector, load_head, save_head
@@ -66,6 +79,22 @@ def test_gradients_reach_the_projector(parts: Any) -> None:
     model.zero_grad()
 
 
+def test_gradients_reach_the_projector_below_an_adapter_and_the_merged_model_keeps_it() -> None:
+    from peft import get_peft_model
+
+    model, tokenizer = load_backbone("tiny", texts=RECORDS.catalogue.texts(), tiny=SHAPE)
+    before = add_projector(model, tokenizer, 4).project[0].weight.detach().clone()
+    tuned = get_peft_model(model, adapter(ReasonsArguments(use_lora=True)))
+    ids = torch.tensor([tokenizer(f"{PLACEHOLDER} hello there")["input_ids"]])
+    step = torch.optim.SGD([p for p in tuned.parameters() if p.requires_grad], lr=1.0)
+    with vector_prompt(tuned).given(torch.ones(1, 1, 4)):
+        tuned(input_ids=ids, labels=ids).loss.backward()
+    step.step()
+    merged = tuned.merge_and_unload(safe_merge=True)
+    assert not torch.equal(merged.vector_prompt.state_dict()["project.0.weight"], before)
+    assert set(merged.vector_prompt.state_dict()) == {f"project.{n}.{p}" for n in (0, 2) for p in ("weight", "bias")}
+
+
 @pytest.mark.parametrize("conditioning", ["text", "vector", "both"])
 def test_prompts_show_what_the_head_is_conditioned_on(parts: Any, conditioning: str) -> None:
     maker = RowMaker(RECORDS, parts[1], conditioning)
@@ -96,7 +125,12 @@ def test_an_untrained_head_still_answers_with_retrieved_items(parts: Any, tmp_pa
     assert [row.item_id for row in rows] == ["a2", "a3", "b1"]  # the rules stand in, item after item
     assert writer.failures == 3
     again = TunedWriter(model, RowMaker(RECORDS, tokenizer, "both"), heads, 3, 8)
-    assert again.complete(Question([0], [1, 2]), [1, 2]) == writer.complete(Question([0], [1, 2]), [1, 2])
+    asked = [(Question([0], [1, 2, 3]), [1, 2, 3]), (Question([3, 4], [1, 2]), [1, 2]), (Question([0], [5]), [5])]
+    together = again.complete(asked)
+    assert together == [writer.complete([one])[0] for one in asked]  # a batch's padding changes nothing
+    assert together[2].startswith('{"items": [{"item_id": "b3", "reason": "')  # a given item's answer is begun
+    questions = [Question([0], [1, 2, 3, 4], (), 3), Question([0], [5], (), 2)]
+    assert [[row.item_id for row in rows] for rows in again.write_all(questions)] == [["a2", "a3", "b1"], ["b3"]]
     with pytest.raises(ValueError, match=r"head\.json"):
         load_head(tmp_path / "nothing", RECORDS, heads)
 
@@ -129,21 +163,42 @@ def test_both_kinds_of_reasons_are_read_and_test_items_refused(tmp_path: Path) -
         read_reasons(tmp_path / "none", dataset, split)
 
 
-def test_held_out_users_are_whole() -> None:
+def test_parts_keep_users_whole() -> None:
     examples = [ReasonExample(user, (0,), 1, "x") for user in (0, 0, 1, 2, 2, 3)]
-    out = held_out(examples, 0.25, 0)
-    assert out.sum() in (1, 2)
-    assert len({e.user for e, o in zip(examples, out, strict=True) if o}) == 1
+    parts = user_parts(examples, 0.25, 0)
+    users = [{e.user for e, at in zip(examples, parts, strict=True) if at == part} for part in (TRAIN, VALID, TEST)]
+    assert [len(some) for some in users] == [2, 1, 1]
+    assert set.union(*users) == {0, 1, 2, 3}
     with pytest.raises(ValueError, match="cannot be split"):
-        held_out(examples[:2], 0.5, 0)
+        user_parts(examples[:3], 0.25, 0)
 
 
-def test_candidates_hold_the_target_and_nothing_of_the_history() -> None:
-    near = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])
-    found = candidates_of(ReasonExample(0, (2,), 0, "x"), near, 3, 0)
-    assert sorted(found) == [0, 1, 3]
+def test_candidates_are_what_the_heads_retrieve_with_the_target_among_them() -> None:
+    heads = AlignmentHeads(np.eye(8, dtype=np.float32), HeadsConfig(width=4, hidden=8))
+    examples = [ReasonExample(0, (2,), 0, "x"), ReasonExample(1, (1, 3), 5, "y")]
+    found = retrieved_for(heads, examples, 3)
+    for example, retrieved in zip(examples, found, strict=True):
+        scores = heads.score_histories([np.array(example.history)])[0].numpy()
+        scores[list(example.history)] = -np.inf
+        assert retrieved == np.argsort(-scores)[:3].tolist()
+    assert sorted(candidates_of(examples[0], [4, 5, 6], 4, 0)) == [0, 4, 5, 6]  # put in where it is absent
+    assert sorted(candidates_of(examples[0], [0, 5], 4, 0)) == [0, 5]
+    assert candidates_of(examples[0], [4, 5, 6], 1, 0) == [0]
     user, items = np.ones(2, dtype=np.float32), np.eye(2, dtype=np.float32)
     assert vectors_of(user, items, [1]) == [[1.0, 1.0], [0.0, 1.0]]
+
+
+def test_lists_are_ranked_before_and_after_the_checker() -> None:
+    from llmrec.generative.metrics.written import choice_accuracy, ranking_of_lists
+
+    asked = [Question([0], [1, 2, 3], (), 2), Question([0], [3, 4, 5], (), 2)]
+    lists = [[Reasoned("zzz", ""), Reasoned("a3", "")], [Reasoned("b2", ""), Reasoned("a2", "")]]
+    table = ranking_of_lists(GroundingChecker(RECORDS), asked, lists, [2, 1], k=2)
+    # the invention keeps its place, and goes in the check; the second list's target was not retrieved
+    assert (table["HR@2_written"], table["HR@2_checked"], table["HR@2_retrieved"]) == (1.0, 0.5, 0.5)
+    assert table["NDCG@2_written"] == pytest.approx(1 / np.log2(3))
+    assert table["NDCG@2_checked"] == 0.5
+    assert choice_accuracy(RECORDS, lists, [2, 4]) == 0.5
 
 
 def test_bleu_and_rouge_know_their_ends() -> None:

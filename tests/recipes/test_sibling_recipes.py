@@ -66,10 +66,24 @@ def test_llmrec_from_raw_data_to_a_conversation(tmp_path: Path, monkeypatch: pyt
     assert {"Popularity", "SASRec (CE)", "LightGCN", "LLMRec align", "rules eval", "attention eval"} <= set(rows)
     assert rows["rules eval"]["reason_accuracy_checked"] == 1.0
     assert rows["attention eval"]["reason_accuracy"] <= rows["rules eval"]["reason_accuracy"]
-    assert {"BLEU-4", "ROUGE-L"} <= set(rows["fine-tuned, both eval"])
+    assert {"BLEU-4", "ROUGE-L", "HR@5_written", "NDCG@5_checked"} <= set(rows["fine-tuned, both eval"])
+    assert rows["rules eval"]["HR@5_written"] == rows["rules eval"]["HR@5_retrieved"]
+    head = json.loads((tmp_path / "reasons" / "stage.json").read_text())["facts"]
+    assert head["validation_rows"] > 0
+    assert head["best_validation_loss"] > 0
     assert "gain_turn3" in rows["feedback: constraints and vector eval"]
     assert (tmp_path / "eval" / "rating.csv").is_file()
     monkeypatch.setattr("sys.stdin", iter(["/quit\n"]))
     assert talk(["--model", str(tmp_path / "align")]) == 0
     assert "1. " in capsys.readouterr().out
     assert talk(["--model", str(tmp_path / "align"), "--history", "nothing like it"]) == 2
+    judged = tmp_path / "eval" / "rows.json"
+    first = judged.stat().st_mtime_ns
+    run_here("llmrec_eval.py", tmp_path, f"{EVAL} --if_done skip")
+    assert judged.stat().st_mtime_ns == first  # nothing to do
+    run_here("llmrec_reasons.py", tmp_path, f"{REASONS} --head false")
+    run_here("llmrec_eval.py", tmp_path, f"{EVAL} --if_done skip")
+    assert judged.stat().st_mtime_ns > first  # other reasons are judged anew
+    rows = rows_of(tmp_path)
+    assert not any("fine-tuned" in name for name in rows)
+    assert {"BLEU-4", "choice_accuracy", "HR@5_written"} <= set(rows["rules eval"])  # text quality without a head too

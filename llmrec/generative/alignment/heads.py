@@ -2,7 +2,8 @@
 
 The user's features are the decayed mean and the last of the history's item vectors; an item's are its text vector and,
 where wanted, a learnt offset that starts at zero, so that new items are placed by their texts alone. What a user says
-in words is placed by the item head: wishes and items meet in the same space.
+in words is placed by the item head: wishes and items meet in the same space. Without alignment nothing is learnt: the
+common space is that of the text vectors, and a user is the decayed mean of the history.
 Legend: B users, L history, V items, D width of text vectors, d width of the common space.
 Source: METHODS 5; the features are ours.
 """
@@ -41,6 +42,7 @@ class HeadsConfig:
     decay: float = field(default=0.8, metadata={"help": "weight of an item relative to the one after it"})
     temperature: float = field(default=0.1, metadata={"help": "of the cosines in the loss"})
     dropout: float = field(default=0.2, metadata={"help": "share of features dropped in training"})
+    aligned: bool = field(default=True, metadata={"help": "false (ablation): cosines of raw texts, nothing is learnt"})
 
     def __post_init__(self) -> None:
         if self.features not in FEATURES:
@@ -52,6 +54,8 @@ class HeadsConfig:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        if not self.aligned and self.features == "id":
+            raise ValueError("without alignment an item is its text vector: features 'id' leaves nothing; take 'text'")
 
 
 class AlignmentHeads(nn.Module):
@@ -69,12 +73,19 @@ class AlignmentHeads(nn.Module):
         table = F.normalize(torch.from_numpy(np.asarray(texts, dtype=np.float32)), dim=1)
         self.texts: Tensor
         self.register_buffer("texts", table)
+        self._kept: tuple[object, Tensor] | None = None
+        if c.aligned:
+            self._make_layers(seed)
+
+    def _make_layers(self, seed: int) -> None:
+        """What is learnt."""
+        c, (items, texts_width) = self.config, self.texts.shape
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.item_head = nn.Sequential(nn.Linear(table.shape[1], c.hidden), nn.GELU(), nn.Linear(c.hidden, c.width))
+            self.item_head = nn.Sequential(nn.Linear(texts_width, c.hidden), nn.GELU(), nn.Linear(c.hidden, c.width))
             self.user_head = nn.Sequential(nn.Linear(2 * c.width, c.hidden), nn.GELU(), nn.Linear(c.hidden, c.width))
-            self.offsets = nn.Embedding(len(table), c.width)
-        nn.init.normal_(self.offsets.weight, std=0.1 if c.features == "id" else 0.0)
+            self.offsets = nn.Embedding(items, c.width)
+            nn.init.normal_(self.offsets.weight, std=0.1 if c.features == "id" else 0.0)
         self.drop = nn.Dropout(c.dropout)
 
     @property
@@ -82,9 +93,15 @@ class AlignmentHeads(nn.Module):
         """V."""
         return len(self.texts)
 
+    @property
+    def width(self) -> int:
+        """d: the configuration's, that of the texts without alignment."""
+        return self.config.width if self.config.aligned else int(self.texts.shape[1])
+
     def place(self, texts: Tensor) -> Tensor:
         """Text vectors (..., D) in the common space (..., d), before normalisation."""
-        return self.item_head(F.normalize(texts, dim=-1))  # type: ignore[no-any-return]
+        unit = F.normalize(texts, dim=-1)
+        return self.item_head(unit) if self.config.aligned else unit
 
     def item_table(self) -> Tensor:
         """Items (V, d), before normalisation."""
@@ -92,7 +109,15 @@ class AlignmentHeads(nn.Module):
         if c.features == "id":
             return self.offsets.weight
         placed = self.place(self.texts)
-        return placed if c.features == "text" else placed + self.offsets.weight
+        return placed + self.offsets.weight if c.aligned and c.features == "both" else placed
+
+    def kept_table(self) -> Tensor:
+        """`item_table` for evaluation: made once for each state of the weights, not for each user."""
+        state = (self.texts.device, *(p._version for p in self.parameters()))  # what changes a weight counts it up
+        if self._kept is None or self._kept[0] != state:
+            with torch.no_grad():
+                self._kept = state, self.item_table()
+        return self._kept[1]
 
     def users(self, histories: Tensor, table: Tensor) -> Tensor:
         """User vectors (B, d) of length 1 from histories (B, L), oldest first, -1 padded at the left."""
@@ -101,6 +126,8 @@ class AlignmentHeads(nn.Module):
         ages = torch.arange(histories.shape[1] - 1, -1, -1, device=histories.device)
         weight = real * self.config.decay**ages
         mean = (vectors * weight[..., None]).sum(1) / weight.sum(1, keepdim=True).clamp_min(1e-9)
+        if not self.config.aligned:
+            return F.normalize(mean, dim=1)
         features = self.drop(torch.cat([mean, vectors[:, -1]], dim=1))
         return F.normalize(mean + self.user_head(features), dim=1)
 
@@ -121,18 +148,18 @@ class AlignmentHeads(nn.Module):
         self.eval()
         padded = left_padded([np.asarray(h, dtype=np.int64) for h in histories])
         empty = torch.tensor([len(np.asarray(h)) == 0 for h in histories])
-        return self.users(padded, self.item_table()).masked_fill(empty[:, None], 0.0)
+        return self.users(padded, self.kept_table()).masked_fill(empty[:, None], 0.0)
 
     @torch.no_grad()
     def score_histories(self, histories: Sequence[IntArray]) -> Tensor:
         """Cosines (n, V), see `genrec.backbones.protocol.IdModel`."""
-        return self.encode(histories) @ F.normalize(self.item_table(), dim=1).T
+        return self.encode(histories) @ F.normalize(self.kept_table(), dim=1).T
 
     @torch.no_grad()
     def item_vectors(self) -> NDArray[np.float32]:
         """Item vectors (V, d) of length 1."""
         self.eval()
-        return F.normalize(self.item_table(), dim=1).numpy()
+        return F.normalize(self.kept_table(), dim=1).numpy()
 
     @torch.no_grad()
     def place_texts(self, texts: ArrayLike) -> NDArray[np.float32]:

@@ -38,12 +38,19 @@ def nearest_items(texts: NDArray[np.float32], count: int) -> IntArray:
     return np.concatenate(parts)
 
 
+def popular_items(train: Sequence[IntArray], num_items: int, count: int, seed: int) -> IntArray:
+    """Items drawn by how often they are chosen in training, for each item: (V, count), itself -1 where drawn."""
+    counts = np.bincount(np.concatenate([*train, np.empty(0, np.int64)]).astype(np.int64), minlength=num_items)
+    pool = np.random.default_rng(seed).choice(num_items, (num_items, count), p=counts / counts.sum())
+    return np.where(pool == np.arange(num_items)[:, None], -1, pool)
+
+
 class Events:
     """Training events and their batches.
 
     Args:
         train: training histories.
-        near: (V, N) nearest items, the pool of hard negatives; None leaves them out.
+        near: (V, N) items per target, -1 padded, the pool of hard negatives; None leaves them out.
         max_history: L.
         num_hard: M.
         seed: of the draw of hard negatives, together with the batch.
@@ -88,6 +95,16 @@ def drawn(pool: torch.Tensor, chosen: torch.Tensor, count: int, rng: np.random.G
     return torch.where(fits.gather(1, order), pool.gather(1, order), -1)
 
 
+def negative_pool(heads: AlignmentHeads, split: Split, count: int, seed: int) -> IntArray:
+    """Where hard negatives come from: (V, count), -1 padded.
+
+    The nearest texts; heads that learn from ids alone get popular items, else the ablation would still read the texts.
+    """
+    if heads.config.features == "id":
+        return popular_items(split.train, heads.num_items, count, seed)
+    return nearest_items(heads.texts.numpy(), count)
+
+
 def train_heads(
     heads: AlignmentHeads,
     split: Split,
@@ -116,8 +133,8 @@ def train_heads(
     Raises:
         ValueError: no training history has two items.
     """
-    near = nearest_items(heads.texts.numpy(), 4 * num_hard) if num_hard else None
-    events = Events(split.train, near, max_history, num_hard, config.seed)
+    pool = negative_pool(heads, split, 4 * num_hard, config.seed) if num_hard else None
+    events = Events(split.train, pool, max_history, num_hard, config.seed)
     valid = split.valid.sample(valid_users, config.seed)
 
     def validate() -> dict[str, float]:

@@ -6,14 +6,13 @@ Source: METHODS 5; the update is Rocchio's (1971) with unit vectors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from llmrec.generative.feedback.wishes import Wishes
-from llmrec.generative.records import Record, Records, words
+from llmrec.generative.records import Records, words
 
 Floats = NDArray[np.float32]
 
@@ -42,17 +41,19 @@ def moved(user: ArrayLike, towards: ArrayLike, away: ArrayLike, gain: float = 0.
 
 def allowed_items(wishes: Wishes, records: Records) -> NDArray[np.bool_]:
     """(V,) bool, True for items that meet every constraint."""
-    dropped = set(wishes.drop_items)
-    avoid, require = [words(text) for text in wishes.avoid], [words(text) for text in wishes.require]
-    return np.array(
-        [
-            record.item_id not in dropped
-            and not any(_has(record, key) for key in avoid)
-            and all(_has(record, key) for key in require)
-            and _within(record.price, wishes.min_price, wishes.max_price)
-            and _within(record.year, wishes.min_year, wishes.max_year)
-            for record in records.all
-        ]
+    allowed = np.ones(len(records), dtype=bool)
+    for text in wishes.avoid:
+        allowed[records.holders(words(text))] = False
+    for text in wishes.require:
+        has = np.zeros(len(records), dtype=bool)
+        has[records.holders(words(text))] = True
+        allowed &= has
+    dropped = [records.items[item_id] for item_id in wishes.drop_items if item_id in records.items]
+    allowed[dropped] = False
+    return (
+        allowed
+        & _within(records.prices, wishes.min_price, wishes.max_price)
+        & _within(records.years, wishes.min_year, wishes.max_year)
     )
 
 
@@ -68,13 +69,8 @@ def relaxed(wishes: Wishes) -> list[tuple[str, Wishes]]:
     return [*steps, ("what every item must have", replace(steps[-1][1], require=[]))]
 
 
-def _has(record: Record, key: Sequence[str]) -> bool:
-    """Whether a record holds a value."""
-    return bool(key) and tuple(key) in record.values
-
-
-def _within(value: float | None, low: float | None, high: float | None) -> bool:
-    """Whether a number lies within bounds; an unknown one passes only where there are none."""
+def _within(values: NDArray[np.float64], low: float | None, high: float | None) -> NDArray[np.bool_]:
+    """Whether numbers (V,) lie within bounds; an unknown one (NaN) passes only where there are none."""
     if low is None and high is None:
-        return True
-    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+        return np.ones(len(values), dtype=bool)
+    return (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from llmrec.generative.records import words
+
 MAX_ENTRIES, MAX_TEXT = 200, 300
+OPPOSITES = (("require", "avoid"), ("require", "less"), ("more", "avoid"), ("more", "less"), ("liked", "disliked"))
 
 
 @dataclass
@@ -45,16 +48,18 @@ class Wishes:
         return all(getattr(self, entry.name) in (None, []) for entry in fields(self))
 
     def merged(self, later: Wishes) -> Wishes:
-        """These wishes with later ones: lists grow, later bounds replace, what is wanted now is no longer avoided."""
+        """These wishes with later ones: lists grow, later bounds replace, the last word on a value or item counts."""
         values: dict[str, Any] = {}
         for entry in fields(self):
             old, new = getattr(self, entry.name), getattr(later, entry.name)
             values[entry.name] = (
                 [*old, *(x for x in new if x not in old)] if isinstance(old, list) else (old if new is None else new)
             )
-        for wanted, unwanted in (("require", "avoid"), ("liked", "disliked"), ("more", "less")):
-            values[unwanted] = [x for x in values[unwanted] if x not in getattr(later, wanted)]
-            values[wanted] = [x for x in values[wanted] if x not in getattr(later, unwanted)]
+        for wanted, unwanted in OPPOSITES:
+            same = str if wanted == "liked" else words  # ids are exact, texts are not
+            for gone, said in ((unwanted, wanted), (wanted, unwanted)):
+                now = {same(text) for text in getattr(later, said)}
+                values[gone] = [text for text in values[gone] if same(text) not in now]
         values["drop_items"] = [x for x in values["drop_items"] if x not in later.liked]
         return Wishes(**values)
 

@@ -2,12 +2,14 @@
 
 A simulated user wants one item (the test target) and never names it. When it is not in the list, the user says one true
 thing that tells the target from what was listed: a value that it lacks or that all listed items have, or its price.
-Only the user knows the target; the recommender sees words and the history.
-Source: METHODS 5 (gain after feedback); the critiquing user is ours.
+Only the user knows the target; the recommender sees words and the history. A satisfied user says no more, so the share
+of satisfied users can only grow; the control therefore turns pages and hears nothing, and a gain counts over it.
+Source: METHODS 5 (gain after feedback); the critiquing user and the control are ours.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec.data.split import Targets
-from llmrec.generative.feedback.state import ConversationState
 from llmrec.generative.feedback.wishes import Wishes
 from llmrec.generative.recommender import GenerativeRecommender
 from llmrec.generative.records import Record, Records, Words
+
+MODES = ("words", "vector", "paging")
 
 
 @dataclass
@@ -27,11 +30,14 @@ class Simulated:
 
     Attributes:
         ranks: (n, turns + 1) rank of the target in each turn's list, -1 for a miss; column 0 is before any feedback.
+            The rank of a satisfied user stays.
         messages: per user, what was said.
+        kinds: how often what was said: "more genres", "not brand", "under price".
     """
 
     ranks: NDArray[np.int64]
     messages: list[list[str]]
+    kinds: Counter[str]
 
 
 class SimulatedUser:
@@ -45,6 +51,7 @@ class SimulatedUser:
     def __init__(self, records: Records, target: int) -> None:
         self.records, self.target = records, records[target]
         self.said: set[Words] = set()
+        self.kinds: list[str] = []
 
     def feedback(self, listed: Sequence[int]) -> str | None:
         """One sentence about a list; None when there is nothing left to say."""
@@ -56,6 +63,7 @@ class SimulatedUser:
         price = self.target.price
         if price is not None and () not in self.said and any(r.price and r.price > 1.25 * price for r in others):
             self.said.add(())
+            self.kinds.append("under price")
             return f"under {1.25 * price:.2f}"
         return None
 
@@ -68,6 +76,7 @@ class SimulatedUser:
             return None
         key = min(lacking, key=lambda k: (counts[k], -self.records.frequency[k], k))  # the broadest of the rarest
         self.said.add(key)
+        self.kinds.append(f"more {self.target.values[key].kind}")
         return f"more {self.target.values[key].text}"
 
     def _unwanted(self, others: Sequence[Record]) -> str | None:
@@ -80,11 +89,12 @@ class SimulatedUser:
             return None
         key = max(foreign, key=lambda k: (sum(k in other.values for other in others), k))
         self.said.add(key)
+        self.kinds.append(f"not {values[key].kind}")
         return f"not {values[key].text}"
 
 
 def simulate(
-    recommender: GenerativeRecommender, targets: Targets, turns: int = 3, k: int = 10, vector_only: bool = False
+    recommender: GenerativeRecommender, targets: Targets, turns: int = 3, k: int = 10, mode: str = "words"
 ) -> Simulated:
     """Let every user talk for a few turns; a user whose target was listed stays satisfied and says no more.
 
@@ -93,39 +103,82 @@ def simulate(
         targets: n users with their hidden targets.
         turns: messages at most.
         k: items per list.
-        vector_only: leave the hard constraints out, so that only the vector update acts (ablation).
+        mode: words; vector (ablation: no hard constraints, only the vector moves); paging (control: every turn shows
+            the next k items, and nothing is said).
+
+    Raises:
+        ValueError: an unknown mode, or a pool too small for the pages.
     """
-    ids = recommender.catalogue.item_ids
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}; it must be one of {', '.join(MODES)}")
+    if mode == "paging" and recommender.pool < (turns + 1) * k:
+        raise ValueError(f"{turns + 1} pages of {k} items need a pool of {(turns + 1) * k}, got {recommender.pool}")
+    users = [SimulatedUser(recommender.records, int(target)) for target in targets.targets]
     ranks = np.full((len(targets), turns + 1), -1, dtype=np.int64)
-    messages: list[list[str]] = []
-    for row, (history, target) in enumerate(zip(targets.histories, targets.targets, strict=True)):
-        user, state = SimulatedUser(recommender.records, int(target)), ConversationState([ids[i] for i in history])
-        messages.append([])
-        for turn in range(turns + 1):
-            listed = recommender.retrieve(history.tolist(), _used(state, vector_only))[0][:k]
-            if int(target) in listed:
-                ranks[row, turn:] = listed.index(int(target))
-                break
-            said = user.feedback(listed) if turn < turns else None
-            if said is None:
-                break
-            messages[-1].append(said)
-            shown = [ids[i] for i in listed]
-            state = ConversationState(state.history, wishes=state.wishes.merged(recommender.parser.parse(said, shown)))
-    return Simulated(ranks, messages)
+    messages = []
+    for row, (user, history) in enumerate(zip(users, targets.histories, strict=True)):
+        turn, rank, said = _conversation(recommender, user, history.tolist(), turns, k, mode)
+        ranks[row, turn:] = rank
+        messages.append(said)
+    return Simulated(ranks, messages, Counter(kind for user in users for kind in user.kinds))
 
 
-def gain_table(ranks: NDArray[np.int64], k: int = 10) -> dict[str, float]:
-    """`HR@k_turn<t>` for t = 0 ... turns, and `gain_turn<t>`, the difference to turn 0, over ranks (n, turns + 1)."""
-    hits = ((ranks >= 0) & (ranks < k)).mean(axis=0) if len(ranks) else np.full(ranks.shape[1], np.nan)
-    table = {f"HR@{k}_turn{turn}": float(value) for turn, value in enumerate(hits)}
-    return table | {f"gain_turn{turn}": float(hits[turn] - hits[0]) for turn in range(1, len(hits))}
+def _conversation(
+    made: GenerativeRecommender, user: SimulatedUser, history: list[int], turns: int, k: int, mode: str
+) -> tuple[int, int, list[str]]:
+    """The turn and the rank at which the target was listed (the last turn and -1: never), and what was said."""
+    ids, wishes, messages = made.catalogue.item_ids, Wishes(), []
+    for turn in range(turns + 1):
+        found = made.retrieve(history, without_constraints(wishes) if mode == "vector" else wishes)[0]
+        listed = found[turn * k : (turn + 1) * k] if mode == "paging" else found[:k]
+        if user.target.item in listed:
+            return turn, listed.index(user.target.item), messages
+        if mode == "paging" or turn == turns:
+            continue
+        said = user.feedback(listed)
+        if said is None:
+            break
+        messages.append(said)
+        wishes = wishes.merged(made.parser.parse(said, [ids[i] for i in listed]))
+    return turns, -1, messages
 
 
-def _used(state: ConversationState, vector_only: bool) -> Wishes:
-    """The wishes that count; without constraints what was avoided or required still moves the vector."""
-    w = state.wishes
-    if not vector_only:
-        return w
+def gain_table(ranks: NDArray[np.int64], k: int = 10, control: NDArray[np.int64] | None = None) -> dict[str, float]:
+    """What feedback gained.
+
+    Args:
+        ranks: (n, turns + 1), see `Simulated`.
+        k: list length.
+        control: ranks of the same users who turned pages.
+
+    Returns:
+        `HR@k_turn<t>`, users satisfied until turn t; `gain_turn<t>`, the difference to turn 0; `new_hits@k_turn<t>`,
+        hits of the list of turn t among users who were not satisfied before; `gain_over_paging_turn<t>`, the difference
+        to the control.
+    """
+    hit = (ranks >= 0) & (ranks < k)
+    rates, table = _means(hit), {}
+    for turn, rate in enumerate(rates):
+        table[f"HR@{k}_turn{turn}"] = float(rate)
+        if turn:
+            table[f"gain_turn{turn}"] = float(rate - rates[0])
+            open_users = ~hit[:, turn - 1]
+            table[f"new_hits@{k}_turn{turn}"] = (
+                float(hit[open_users, turn].mean()) if open_users.any() else float("nan")
+            )
+    if control is not None:
+        paged = _means((control >= 0) & (control < k))
+        table |= {f"gain_over_paging_turn{turn}": float(rates[turn] - paged[turn]) for turn in range(1, len(rates))}
+    return table
+
+
+def without_constraints(wishes: Wishes) -> Wishes:
+    """Wishes that move the vector alone: what was avoided or required still does, bounds are gone."""
+    w = wishes
     free = replace(w, drop_items=[], avoid=[], require=[], max_price=None, min_price=None, min_year=None, max_year=None)
     return replace(free, more=[*w.more, *w.require], less=[*w.less, *w.avoid])
+
+
+def _means(hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Column means (turns + 1,); NaN without users."""
+    return np.asarray(hit.mean(axis=0) if len(hit) else np.full(hit.shape[1], np.nan), dtype=np.float64)

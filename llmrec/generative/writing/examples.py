@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genrec.backbones.retrieve import ExactRetriever
 from genrec.data.dataset import Dataset
 from genrec.data.errors import DataError, describe
 from genrec.data.files import read_jsonl
 from genrec.data.split import Split
+from llmrec.generative.alignment.heads import AlignmentHeads
+
+TRAIN, VALID, TEST = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -64,32 +68,55 @@ def read_reasons(path: str | Path, dataset: Dataset, split: Split) -> list[Reaso
     return found
 
 
-def held_out(examples: Sequence[ReasonExample], share: float, seed: int) -> NDArray[np.bool_]:
-    """(n,) bool, True for reasons of a seeded share of users: at least one user on either side.
+def user_parts(examples: Sequence[ReasonExample], share: float, seed: int) -> NDArray[np.int64]:
+    """Which part each reason belongs to: (n,) of TRAIN, VALID and TEST; a user's reasons stay together.
+
+    Args:
+        examples: the reasons.
+        share: of the users that go to VALID, and again to TEST: at least one each.
+        seed: of the draw.
 
     Raises:
-        ValueError: all reasons are of one user.
+        ValueError: too few users for three parts.
     """
     users = np.unique([example.user for example in examples])
-    if len(users) < 2:
-        raise ValueError(f"reasons of {len(users)} user cannot be split; make reasons for more users")
-    count = min(max(1, round(share * len(users))), len(users) - 1)
-    kept = set(np.random.default_rng(seed).permutation(users)[:count].tolist())
-    return np.array([example.user in kept for example in examples])
+    count = max(1, round(share * len(users)))
+    if len(users) <= 2 * count:
+        raise ValueError(
+            f"reasons of {len(users)} users cannot be split into training, validation and test with held_out {share}; "
+            "make reasons for more users, or hold out fewer"
+        )
+    order = np.random.default_rng(seed).permutation(users)
+    part = dict.fromkeys(order[:count].tolist(), TEST) | dict.fromkeys(order[count : 2 * count].tolist(), VALID)
+    return np.array([part.get(example.user, TRAIN) for example in examples])
 
 
-def candidates_of(example: ReasonExample, near: NDArray[np.int64], shown: int, seed: int) -> list[int]:
-    """Items a list is chosen from: the target among items near to it, none of the history, in seeded order.
+def retrieved_for(heads: AlignmentHeads, examples: Sequence[ReasonExample], pool: int = 50) -> list[list[int]]:
+    """What the heads retrieve for the history of each example, best first, the history left out; at most `pool`."""
+    retriever, found = ExactRetriever(heads.item_vectors()), []
+    for start in range(0, len(examples), 256):
+        histories = [np.asarray(e.history, dtype=np.int64) for e in examples[start : start + 256]]
+        rows, _ = retriever.search(heads.encode(histories).numpy(), pool, histories)
+        found += [row[row >= 0].tolist() for row in rows]
+    return found
+
+
+def candidates_of(example: ReasonExample, retrieved: Sequence[int], shown: int, seed: int) -> list[int]:
+    """Items a list is chosen from, as they are at inference: retrieved for the history, the target among them.
+
+    The others are drawn from all that was retrieved. Were they the target's own neighbours, or always the very best,
+    the target would be the one in the middle, or the odd one out, and could be told without reading.
 
     Args:
         example: the example.
-        near: (V, N) nearest items of each item, -1 padded.
+        retrieved: dense items retrieved for its history.
         shown: items wanted.
-        seed: of the order.
+        seed: of draw and order.
     """
-    others = [int(i) for i in near[example.target] if i >= 0 and i not in example.history and i != example.target]
-    chosen = [example.target, *others[: shown - 1]]
     rng = np.random.default_rng([seed, example.user, example.target])
+    others = [item for item in retrieved if item != example.target]
+    drawn = rng.permutation(len(others))[: shown - 1]
+    chosen = [example.target, *(others[i] for i in drawn)]
     return [chosen[i] for i in rng.permutation(len(chosen))]
 
 

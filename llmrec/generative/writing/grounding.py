@@ -1,8 +1,10 @@
 """Is what is said true? Every named item and every cited attribute is looked up; what fails is rewritten or dropped.
 
 An item must exist and must have been retrieved. A cited value (brand, genre, year, price, ...) must be in the item's
-own record or in that of an item of the user's history; a named title must be the item's or one of the history's.
-Legend: a claim is one value, price, year or title that a reason names.
+own record or in that of an item of the user's history; a named title must be the item's or one of the history's. What
+stands in quotation marks names something: where the catalogue knows no such thing, it is an invention. So is a number
+with a unit ("12-hour battery") that no record holds. A reason that claims nothing explains nothing and is rewritten.
+Legend: a claim is one value, price, year, quantity or title that a reason names.
 Source: METHODS 5 (grounding, reason accuracy); how claims are found is ours: the catalogue's lexicon, longest first.
 """
 
@@ -12,11 +14,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from llmrec.generative.records import Record, Records, Value, Words, words
+from llmrec.generative.records import Record, Records, Value, Words, quoted, words
 from llmrec.generative.writing.answer import Reasoned
 
 _PRICE = re.compile(r"[$€£]\s?(\d+(?:,\d{3})*(?:\.\d+)?)|(\d+(?:\.\d+)?)\s?(?:dollars|euros|usd|eur)\b", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)((?:18|19|20)\d\d)(?!\d)(?!s\b)")
+_UNITS = """
+% percent stars? hours? hrs? h minutes? mins? seconds? secs? days? weeks? months? mm cm m km inch inches feet foot ft g
+grams? kg mg lbs? pounds? oz ounces? ml l litres? liters? gallons? gb mb tb mah wh watts? w volts? v hz khz mhz ghz dpi
+mp megapixels? pixels? px pieces? packs? pcs?
+"""
+_QUANTITY = re.compile(rf"(?<![\w.])(\d+(?:[.,]\d+)*)[\s-]?({'|'.join(_UNITS.split())})(?![^\W_])", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+")
 PRICE_TOLERANCE = 0.01
 
@@ -26,7 +34,7 @@ class Claim:
     """One thing a reason says.
 
     Attributes:
-        kind: an attribute's name, price, year or title.
+        kind: an attribute's name, price, year, quantity or title.
         text: what is said.
         true: whether it is so, of the item or of the history.
         own: whether it is so of the item itself.
@@ -77,7 +85,6 @@ class GroundingChecker:
 
     def __init__(self, records: Records) -> None:
         self.records = records
-        self._items = {record.item_id: record.item for record in records.all}
 
     def check(self, answer: Sequence[Reasoned], retrieved: Sequence[int], history: Sequence[int]) -> Report:
         """Verify a list; rewrite or drop what fails.
@@ -89,13 +96,13 @@ class GroundingChecker:
 
         Returns:
             The list that may be shown. A reason that makes false claims loses the sentences that make them; when
-            nothing is left, one is written from the record.
+            nothing is left that claims anything, one is written from the record.
         """
         allowed = set(retrieved)
         kept: list[Checked] = []
         dropped: list[str] = []
         for row in answer:
-            item = self._items.get(row.item_id, -1)
+            item = self.records.items.get(row.item_id, -1)
             if item not in allowed or any(item == other.item for other in kept):
                 dropped.append(row.item_id)
                 continue
@@ -110,11 +117,23 @@ class GroundingChecker:
         claims = [_title_claim(self.records[found], sources) for found in titles]
         plain = _without_titles(reason, [self.records[found].title for found in titles])
         claims += [_value_claim(key, value, sources) for key, value in self.records.mentions(plain)]
+        claims += self._quoted_claims(plain, sources)
         return [*claims, *_number_claims(plain, own, sources)]
+
+    def _quoted_claims(self, reason: str, sources: Sequence[Record]) -> list[Claim]:
+        """What is quoted and is neither a whole title nor a known value: true as a part of a source's title alone."""
+        claims = []
+        for text in quoted(reason):
+            key = words(text)
+            if key in self.records.lexicon:
+                continue  # counted among the values
+            holds = [key in record.values or _within(key, words(record.title)) for record in sources]
+            claims.append(Claim("title", text, any(holds), holds[0]))
+        return claims
 
     def _checked(self, item: int, reason: str, history: Sequence[int]) -> Checked:
         claims = self.claims(item, reason, history)
-        if reason and all(claim.true for claim in claims):
+        if claims and all(claim.true for claim in claims):
             return Checked(item, reason, claims)
         sentences = [part for part in _SENTENCE.split(reason) if part]
         sound = [part for part in sentences if all(claim.true for claim in self.claims(item, part, history))]
@@ -182,7 +201,23 @@ def _number_claims(reason: str, own: Record, sources: Sequence[Record]) -> list[
     for found in _YEAR.finditer(_PRICE.sub(" ", reason)):
         holds = [record.year == int(found[1]) or found[1] in record.vocabulary for record in sources]
         claims.append(Claim("year", found[1], any(holds), holds[0]))
+    for found in _QUANTITY.finditer(_PRICE.sub(" ", reason)):
+        holds = [_holds_quantity(record, found[1], found[2]) for record in sources]
+        claims.append(Claim("quantity", found[0], any(holds), holds[0]))
     return claims
+
+
+def _holds_quantity(record: Record, number: str, unit: str) -> bool:
+    """Whether a record's own words have a number and its unit, in one word ("16gb") or two, singular or plural."""
+    number, unit = number.replace(",", ""), unit.casefold()
+    units = {unit, unit.removesuffix("s"), f"{unit}s"}
+    in_two = number in record.vocabulary and (unit == "%" or bool(units & record.vocabulary))
+    return in_two or any(f"{number}{form}" in record.vocabulary for form in units)
+
+
+def _within(part: Words, whole: Words) -> bool:
+    """Whether some words stand in others, in one run."""
+    return any(whole[at : at + len(part)] == part for at in range(len(whole) - len(part) + 1))
 
 
 def _without_titles(reason: str, titles: Sequence[str]) -> str:

@@ -56,6 +56,11 @@ class RowMaker:
         clean = escape_text(reason, tuple(self.tokenizer.get_added_vocab()))
         return write_answer([Reasoned(self.records[target].item_id, clean)]) + str(self.tokenizer.eos_token)
 
+    def begun(self, item: int) -> str:
+        """The beginning of an answer about a given item, up to where its reason begins."""
+        clean = escape_text(self.records[item].item_id, tuple(self.tokenizer.get_added_vocab()))
+        return write_answer([Reasoned(clean, "")]).removesuffix('"}]}')
+
     def row(self, prompt: str, answer: str) -> dict[str, list[int]]:
         """`input_ids` and `completion_mask`, both (T,); prompt and answer are tokenised apart, as in generation."""
         first, second = (self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prompt, answer))

@@ -21,15 +21,18 @@ class ReasonTrainer(RecSFTTrainer):
         model: causal language model, with `vector_prompt` attached where rows carry vectors.
         args: SFTConfig.
         train_dataset: rows of `RowMaker.row`, with `vectors` (P, d) where the head is conditioned on them.
+        eval_dataset: the same of validation users, or None.
         kwargs: passed on.
     """
 
     kept_columns = (COLUMN,)
     data_collator: Any
 
-    def __init__(self, model: Any, args: SFTConfig, train_dataset: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, model: Any, args: SFTConfig, train_dataset: Any, eval_dataset: Any = None, **kwargs: Any
+    ) -> None:
         args.remove_unused_columns = False
-        super().__init__(model, args, train_dataset, **kwargs)
+        super().__init__(model, args, train_dataset, eval_dataset, **kwargs)
         self.data_collator = VectorCollator(self.data_collator)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

@@ -6,6 +6,7 @@ taken out and the head is asked again, k times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,30 +35,38 @@ class TunedWriter:
         shown: candidates per question.
         max_new_tokens: longest answer.
         name: goes into reports.
+        batch_size: questions that are answered at a time.
     """
 
     def __init__(
         self, model: Any, maker: RowMaker, heads: AlignmentHeads, shown: int = 5, max_new_tokens: int = 128,
-        name: str = "fine-tuned",
+        name: str = "fine-tuned", batch_size: int = 32,
     ) -> None:  # fmt: skip
         self.model, self.maker, self.heads, self.shown = model, maker, heads, shown
-        self.max_new_tokens, self.name = max_new_tokens, name
+        self.max_new_tokens, self.name, self.batch_size = max_new_tokens, name, batch_size
         self.items, self.rules, self.failures = heads.item_vectors(), RuleWriter(maker.records), 0
 
     def write(self, question: Question) -> list[Reasoned]:
         """See `Writer`."""
-        left = list(question.retrieved)
-        written: list[Reasoned] = []
-        while left and len(written) < question.k:
-            row = self._one(question, left[: self.shown])
-            written.append(row)
-            left = [i for i in left if self.maker.records[i].item_id != row.item_id]
-            if len(left) == len(question.retrieved) - len(written) + 1:  # named what was not offered: the first leaves
-                left = left[1:]
-        return written
+        return self.write_all([question])[0]
 
-    def _one(self, question: Question, candidates: list[int]) -> Reasoned:
-        text = self.complete(question, candidates)
+    def write_all(self, questions: Sequence[Question]) -> list[list[Reasoned]]:
+        """Lists for many questions: the n-th item of all of them in one round, in batches."""
+        left = [list(question.retrieved) for question in questions]
+        lists: list[list[Reasoned]] = [[] for _ in questions]
+        while rows := [n for n, q in enumerate(questions) if left[n] and len(lists[n]) < q.k]:
+            for start in range(0, len(rows), self.batch_size):
+                chosen = rows[start : start + self.batch_size]
+                asked = [(questions[n], left[n][: self.shown]) for n in chosen]
+                for n, (question, candidates), text in zip(chosen, asked, self.complete(asked), strict=True):
+                    row = self._read(text, question, candidates)
+                    lists[n].append(row)
+                    named = next((i for i in left[n] if self.maker.records[i].item_id == row.item_id), left[n][0])
+                    left[n].remove(named)  # what was not offered costs the first its place
+        return lists
+
+    def _read(self, text: str, question: Question, candidates: list[int]) -> Reasoned:
+        """An answer's item; the rules' where it is none, which is counted."""
         try:
             return parse_answer(text, 1)[0]
         except (ValueError, IndexError):
@@ -65,18 +74,28 @@ class TunedWriter:
             one = Question(question.history, candidates, question.wishes, 1)
             return self.rules.write(one)[0]
 
-    def complete(self, question: Question, candidates: list[int]) -> str:
-        """What the model writes about a few candidates; greedy."""
-        tokenizer, prompt = self.maker.tokenizer, self.maker.prompt(question.history, candidates, question.wishes)
-        batch = tokenizer(prompt, return_tensors="pt", add_special_tokens=False).to(self.model.device)
-        vectors = None
-        if self.maker.conditioning != "text":
-            user = self.heads.encode([np.asarray(question.history, dtype=np.int64)])[0].numpy()
-            vectors = torch.tensor([vectors_of(user, self.items, candidates)], device=self.model.device)
-        options = {"do_sample": False, "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-        with torch.inference_mode(), _given(self.model, vectors):
-            out = self.model.generate(**batch, max_new_tokens=self.max_new_tokens, **options)
-        return str(tokenizer.decode(out[0, batch["input_ids"].shape[1] :], skip_special_tokens=True))
+    def complete(self, asked: Sequence[tuple[Question, list[int]]]) -> list[str]:
+        """What the model writes about a few candidates each; greedy. One candidate is given: its answer is begun."""
+        tokenizer = self.maker.tokenizer
+        begun = [self.maker.begun(few[0]) if len(few) == 1 else "" for _, few in asked]
+        prompts = [
+            self.maker.prompt(q.history, few, q.wishes) + start for (q, few), start in zip(asked, begun, strict=True)
+        ]
+        options = {"return_tensors": "pt", "add_special_tokens": False, "padding": True, "padding_side": "left"}
+        batch = tokenizer(prompts, **options).to(self.model.device)
+        ends = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+        with torch.inference_mode(), _given(self.model, self._vectors(asked)):
+            out = self.model.generate(**batch, max_new_tokens=self.max_new_tokens, do_sample=False, **ends)
+        written = tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        return [start + text for start, text in zip(begun, written, strict=True)]
+
+    def _vectors(self, asked: Sequence[tuple[Question, list[int]]]) -> torch.Tensor | None:
+        """Vectors (B, P, d) of the questions, padded with zeros; None where the head reads texts alone."""
+        if self.maker.conditioning == "text":
+            return None
+        users = self.heads.encode([np.asarray(q.history, dtype=np.int64) for q, _ in asked]).numpy()
+        tables = [torch.tensor(vectors_of(u, self.items, few)) for u, (_, few) in zip(users, asked, strict=True)]
+        return torch.nn.utils.rnn.pad_sequence(tables, batch_first=True).to(self.model.device)
 
 
 def add_projector(model: Any, tokenizer: Any, width: int, seed: int = 0) -> VectorPrompt:
@@ -115,7 +134,7 @@ def load_head(folder: str | Path, records: Records, heads: AlignmentHeads, max_n
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if (folder / PROJECTOR).is_file():
-        add_projector(model, tokenizer, heads.config.width).load_state_dict(load_file(folder / PROJECTOR))
+        add_projector(model, tokenizer, heads.width).load_state_dict(load_file(folder / PROJECTOR))
     maker = RowMaker(records, tokenizer, manifest["conditioning"], manifest["max_history"])
     name = "list-only generator" if manifest.get("list_only") else f"fine-tuned, {manifest['conditioning']}"
     return TunedWriter(model, maker, heads, manifest["shown"], max_new_tokens, name)

@@ -50,6 +50,12 @@ class Writer(Protocol):
         ...
 
 
+def written(writer: Writer, questions: Sequence[Question]) -> list[list[Reasoned]]:
+    """Lists for many questions, in batches where the writer can."""
+    many = getattr(writer, "write_all", None)
+    return many(questions) if many else [writer.write(question) for question in questions]
+
+
 class RuleWriter:
     """The first k retrieved items, each with what it shares with the history: true by construction.
 
