@@ -127,7 +127,8 @@ def _conversation(
     made: GenerativeRecommender, user: SimulatedUser, history: list[int], turns: int, k: int, mode: str
 ) -> tuple[int, int, list[str]]:
     """The turn and the rank at which the target was listed (the last turn and -1: never), and what was said."""
-    ids, wishes, messages = made.catalogue.item_ids, Wishes(), []
+    ids, wishes = made.catalogue.item_ids, Wishes()
+    messages: list[str] = []
     for turn in range(turns + 1):
         found = made.retrieve(history, without_constraints(wishes) if mode == "vector" else wishes)[0]
         listed = found[turn * k : (turn + 1) * k] if mode == "paging" else found[:k]
