@@ -65,10 +65,10 @@ class AdaptiveSFTTrainer(RecSFTTrainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The weighted loss of rows with a history length; the plain one in evaluation, whose rows have none."""
+        """The weighted loss of rows with a history length; the plain one in evaluation, which counts no batch."""
         inputs = dict(inputs)
         lengths = inputs.pop(COLUMN, None)
-        if self.gradient is None or lengths is None:
+        if self.gradient is None or lengths is None or num_items_in_batch is None:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         outputs = model(**inputs, use_cache=False, fused_lm_head=True)  # TRL's entropy and accuracy are not logged
         weights = self.gradient.weights(lengths).to(outputs.log_probs)
