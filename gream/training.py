@@ -31,6 +31,7 @@ from gream.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 Validate = Callable[[Any], Scores]
+CHOICES = ("best", "last")
 VALIDATION_SEED = 20_815  # the same users at every stage of every run of a dataset
 
 
@@ -66,11 +67,16 @@ class StageModel:
 
         Returns:
             The stage; the weights are fp32, precision in training is the config's affair.
+
+        Raises:
+            ValueError: an unknown `choose`, or LoRA on sharded weights.
         """
         files = arguments.chains if isinstance(arguments, ReasonArguments) else []
         workspace = Workspace(Path(arguments.run_dir), [Path(file) for file in files])
         parts = load_parts(workspace.model_folder(start_from), index=workspace.codes, dtype="float32", device="cpu")
         config.output_dir = str(session.folder)
+        if arguments.choose not in CHOICES:
+            raise ValueError(f"choose is {arguments.choose!r}; it must be one of {', '.join(CHOICES)}")
         if arguments.use_lora and weights_are_sharded():
             raise ValueError("use_lora needs whole weights to merge: launch with ddp.yaml or zero2.yaml instead")
         return cls(session, arguments, config, workspace, parts, start_from)
@@ -112,7 +118,7 @@ class StageModel:
         return [*callbacks, ValidationCallback(validate, metric, self.arguments.validate_every)]
 
     def finish(self, trainer: Any, metric: str) -> None:
-        """Put the best weights back, save the recommender folder, remove checkpoints.
+        """Put the chosen weights back, save the recommender folder, remove checkpoints.
 
         Args:
             trainer: the trainer after `train()`.
@@ -124,10 +130,13 @@ class StageModel:
         folder, model = self.session.folder, trainer.accelerator.unwrap_model(trainer.model)
         if gathered is not None:
             return _save_gathered(self, gathered, trainer)
-        load_best(model, folder)
+        step = int(trainer.state.global_step)
+        if self.arguments.choose == "best":
+            step = best_step(folder, metric)
+            load_best(model, folder)
         if hasattr(model, "peft_config"):
             model = model.merge_and_unload(safe_merge=True)
-        facts = stage_facts(folder, metric, trainer)
+        facts = stage_facts(folder, metric, trainer, step)
         self.session.facts.update(facts)
         _save(self, model, facts)
         if not self.arguments.keep_checkpoints:
@@ -184,19 +193,19 @@ def _save(stage: StageModel, model: Any, facts: dict[str, Any]) -> None:
     write_model_card(stage.session.folder)
 
 
-def stage_facts(folder: Path, metric: str, trainer: Any) -> dict[str, Any]:
+def stage_facts(folder: Path, metric: str, trainer: Any, chosen: int) -> dict[str, Any]:
     """What the report needs to know about a training stage.
 
     Args:
         folder: the stage's folder with `validation.json`.
-        metric: the score that chose the weights.
+        metric: the score of validation.
         trainer: for steps, parameters and floating point operations.
+        chosen: step whose weights are kept.
 
     Returns:
         metric, its value before and after, the chosen step, steps, parameters, FLOPs.
     """
     rows = validation_history(folder)
-    chosen = best_step(folder, metric)
     return {
         "metric": metric,
         "before": rows[0][metric],

@@ -5,10 +5,11 @@ python recipes/gream_study.py --base runs/tiny_ml100k --arms srpo grpo_exact --u
 
 Arms: srpo (the setting's srpo.yaml), grpo (no bonus, no dynamic sampling), grpo_exact (and no credit for prefixes),
 srpo_exact, srpo_no_bonus, srpo_no_resampling, srpo_free (no trie), srpo_no_anchor, srpo_labels (anchored by labels in
-the place of the start). The learning rate is constant, so that arms of different length compare. Each checkpoint draws
---samples chains for the same test users; the figures are compared with those of the curriculum checkpoint by a paired
-bootstrap over users. What is done is not done again, so a killed study goes on when the same command is typed. Writes
-results/study_<base>.json; `make results` renders it.
+the place of the start). The learning rate is constant, so that arms of different length compare, and the last weights
+are judged: a choice on validation could fall back to the start. Each checkpoint draws --samples chains for the same
+test users; the figures are compared with those of the curriculum checkpoint by a paired bootstrap over users. What is
+done is not done again, so a killed study goes on when the same command is typed. Writes results/study_<base>.json;
+`make results` renders it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def train(options: argparse.Namespace, arm: str, seed: int) -> Path:
             (run / stage).symlink_to((options.base / stage).resolve(), target_is_directory=True)
     given = dict(word.split("=", 1) for word in options.set)
     fixed = {"max_steps": "100000", "lr_scheduler_type": "constant_with_warmup", "warmup_steps": "5"}
-    settings = {**fixed, "validate_every": "0", "save_steps": "20", **given, **ARMS[arm], "seed": str(seed)}
+    fixed |= {"validate_every": "0", "choose": "last", "save_steps": "20"}
+    settings = {**fixed, **given, **ARMS[arm], "seed": str(seed)}
     settings["max_rollout_tokens"] = str(options.rollout_tokens)
     words = ["--config", str(options.configs / "srpo.yaml"), "--run_dir", str(run), "--if_done", "skip"]
     words += [word for name, value in settings.items() for word in (f"--{name}", value)]

@@ -50,9 +50,16 @@ class ValidationCallback(TrainerCallback):  # type: ignore[misc]
             self._score(args, state, kwargs["model"])
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Score at the interval and after the last step."""
-        due = self.every and state.global_step % self.every == 0
-        if due or state.global_step >= state.max_steps:
+        """Score at the interval."""
+        if self.every and state.global_step % self.every == 0:
+            self._score(args, state, kwargs["model"])
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Score after the last step, whatever ended the training: its number of steps, a budget, or an early stop."""
+        scored = validation_history(Path(args.output_dir))
+        if not scored or scored[-1]["step"] < state.global_step:
             self._score(args, state, kwargs["model"])
 
     def _score(self, args: TrainingArguments, state: TrainerState, model: Any) -> None:

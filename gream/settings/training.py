@@ -24,6 +24,10 @@ class TrainingStageArguments(StageArguments):
         default=0,
         metadata={"help": "Optimizer steps between validations; 0 = before the first and after the last."},
     )
+    choose: str = field(
+        default="best",
+        metadata={"help": "Weights that are kept: best on validation (the start takes part), or last."},
+    )
     validation_users: int = field(default=256, metadata={"help": "Users of the fixed validation sample."})
     validation_samples: int = field(default=4, metadata={"help": "Chains per user when Pass@1 is validated."})
     num_beams: int = field(default=10, metadata={"help": "Beam width when NDCG@10 is validated."})

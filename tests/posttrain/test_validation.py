@@ -51,11 +51,28 @@ def test_the_callback_keeps_the_best_weights_and_leaves_randomness_and_mode_alon
         state.global_step = step
         model.weight.data.fill_(float(step))
         (callback.on_train_begin if step == 0 else callback.on_step_end)(args, state, None, model=model)
+    callback.on_train_end(args, state, None, model=model)  # step 4 has been scored: nothing more
     assert model.training
     assert torch.equal(torch.get_rng_state(), before)
     assert [row["step"] for row in validation_history(tmp_path)] == [0, 2, 4]
     load_best(model, tmp_path)
     assert model.weight.item() == 2.0
+
+
+def test_training_that_a_budget_ends_is_scored_at_its_last_step(tmp_path):
+    model, marks = torch.nn.Linear(1, 1, bias=False), iter([0.1, 0.5])
+    callback = ValidationCallback(lambda judged: {"NDCG@10": next(marks)}, "NDCG@10", 0)
+    args = SimpleNamespace(output_dir=str(tmp_path))
+    state = SimpleNamespace(is_world_process_zero=True, max_steps=100_000, global_step=0)
+    callback.on_train_begin(args, state, None, model=model)
+    state.global_step = 7
+    callback.on_step_end(args, state, None, model=model)
+    model.weight.data.fill_(7.0)
+    callback.on_train_end(args, state, None, model=model)
+    assert [row["step"] for row in validation_history(tmp_path)] == [0, 7]
+    model.weight.data.zero_()
+    load_best(model, tmp_path)
+    assert model.weight.item() == 7.0
 
 
 def test_a_validation_without_the_metric_is_an_error(tmp_path):
